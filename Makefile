@@ -1,0 +1,51 @@
+# make install | demo | test | check | test-chaos | bench | table
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+MILLRACE := $(BIN)/millrace
+export HF_HUB_OFFLINE := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: install demo test check test-chaos bench table lock clean
+
+install: $(VENV)/.installed
+
+$(VENV)/bin/uv:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install Python 3.11, or name yours: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+
+$(VENV)/.installed: requirements/base.txt pyproject.toml | $(VENV)/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/base.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.developed: requirements/dev.txt $(VENV)/.installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: install
+	@$(MILLRACE) demo
+
+test: $(VENV)/.developed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --ignore tests/integration
+
+test-chaos: $(VENV)/.developed
+	$(BIN)/python -m pytest tests/chaos --chaos
+
+bench: install
+	$(MILLRACE) bench summaries $(if $(DATA),--data $(DATA))
+
+lock: $(VENV)/bin/uv
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group table -c requirements/base.txt pyproject.toml -o requirements/table.txt
+
+clean:
+	rm -rf $(VENV) .venv-table .millrace .pytest_cache .mypy_cache .ruff_cache

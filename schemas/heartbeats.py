@@ -1,0 +1,70 @@
+"""What a worker process says about itself, twice a second, in ``MILLRACE_HOME/run/AGENT-SLOT.json``."""
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["starting", "waiting_for_broker", "running", "stopping"]
+
+
+class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
+    """One assigned partition."""
+
+    topic: str
+    partition: int
+    fence: int  # next offset to apply
+    end: int | None  # the log's end as last seen
+
+
+class Counters(msgspec.Struct, kw_only=True):
+    """Counts since the process started."""
+
+    events: int = 0  # records taken into state or dead letters
+    replays: int = 0  # records below the fence, dropped
+    batches: int = 0
+    batch_seconds: float = 0.0
+    dead_letters: int = 0
+    outputs: int = 0  # records the broker confirmed
+    readings: int = 0  # points read
+    writer_calls: int = 0
+    writer_failures: int = 0
+    refreshes: int = 0  # calls made only because a product fell quiet
+    ledger_hits: int = 0
+    moved: int = 0  # decisions made again because another worker was first
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The health of one worker process."""
+
+    agent: str
+    slot: int
+    pid: int
+    at: float  # unix seconds
+    started_at: float
+    state: State
+    batch_started_at: float | None  # unix seconds; none between batches and while waiting for broker or SQL
+    partitions: list[PartitionState]
+    counters: Counters
+    outbox_depth: int
+    work_depth: int
+    timer_depth: int
+    newest_event_at: float | None  # Kafka timestamp of the newest event applied
+    last_error: str | None
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process as its supervisor sees it."""
+
+    agent: str
+    slot: int
+    pid: int | None  # none between a death and the restart
+    restarts: int
+    last_exit: int | None  # exit status; negative = the signal that killed it
+
+
+class Supervision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor says in ``MILLRACE_HOME/run/supervisor.json``, as often as its workers."""
+
+    pid: int
+    at: float  # unix seconds
+    children: list[Child]

@@ -1,0 +1,87 @@
+"""Where to start reading each partition: at its fence, if the fence still fits the broker.
+
+Errors:
+    FenceRefused
+    └── the fence belongs to another cluster or topic, or lies beyond the log's end
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from infra import fences
+from infra.database import Store
+from infra.fences import Partition
+from infra.kafka_admin import TopicIdentity
+
+REMEDIES = (
+    "if the broker was set up anew, start over with `millrace down --wipe`; "
+    "if you know that nothing is missing, accept it with `millrace fences reset --agent AGENT --to adopt`"
+)
+
+Identify = Callable[[list[str]], Mapping[str, TopicIdentity]]
+Ranges = Callable[[list[Partition]], Mapping[Partition, tuple[int, int]]]
+
+
+class FenceRefused(RuntimeError):
+    """Going on from this fence would count twice or skip."""
+
+
+class Assignment:
+    """Checks and creates fences when partitions are assigned. Called in the store's thread.
+
+    Args:
+        store: Where fences live.
+        identify: Topics -> their identity on the broker.
+        ranges: Partitions -> the log's (start, end).
+    """
+
+    def __init__(self, store: Store, identify: Identify, ranges: Ranges) -> None:
+        self._store = store
+        self._identify = identify
+        self._ranges = ranges
+
+    def fences(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offset each partition is to be read from, creating first fences at the log's start.
+
+        Raises:
+            FenceRefused: If a fence does not fit the broker.
+        """
+        wanted = sorted(set(partitions))
+        identities = self._identify(sorted({topic for topic, _ in wanted}))
+        ranges = self._ranges(wanted)
+        with self._store.read() as connection:
+            standing = fences.read_fences(connection, wanted)
+        missing = [partition for partition in wanted if partition not in standing]
+        for partition, row in standing.items():
+            check_fence(row, identities[partition[0]], ranges[partition][1])
+        if missing:
+            self._create(missing, identities, ranges)
+            with self._store.read() as connection:
+                standing = fences.read_fences(connection, wanted)
+        return {partition: row.next_offset for partition, row in standing.items()}
+
+    def _create(
+        self,
+        missing: Iterable[Partition],
+        identities: Mapping[str, TopicIdentity],
+        ranges: Mapping[Partition, tuple[int, int]],
+    ) -> None:
+        with self._store.write() as connection:
+            for partition in missing:
+                identity = identities[partition[0]]
+                fences.create(connection, partition, ranges[partition][0], identity.cluster_id, identity.topic_id)
+
+
+def check_fence(row: Any, identity: TopicIdentity, end: int) -> None:
+    """Hold one fence against the broker.
+
+    Raises:
+        FenceRefused: If it does not fit.
+    """
+    place = f"{row.topic}:{row.partition}"
+    if row.cluster_id != identity.cluster_id:
+        raise FenceRefused(f"the fence of {place} is from Kafka cluster {row.cluster_id}, this is {identity.cluster_id}; {REMEDIES}")
+    if row.topic_id != identity.topic_id:
+        raise FenceRefused(f"{row.topic} was deleted and created again since its fence was written; {REMEDIES}")
+    if row.next_offset > end:
+        raise FenceRefused(f"the fence of {place} is at {row.next_offset}, but the log ends at {end}; the broker lost data; {REMEDIES}")

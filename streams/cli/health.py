@@ -1,0 +1,233 @@
+"""The health of every part, gathered from broker, stores and heartbeats."""
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from infra.errors import BrokerUnreachable, InfraError, TopicMissing
+from infra.fences import Partition
+from infra.heartbeats import alive, read_heartbeats, read_supervision
+from infra.kafka_admin import Broker
+from infra.kafka_reading import topic_ranges
+from infra.settings import Settings
+from infra.stores import StoreError, StoreFile, StoreMissing
+from infra.watermarks import LogRange, Watermark, read_watermarks
+from schemas.heartbeats import Heartbeat, Supervision
+from schemas.tables import outbox, timers, work
+from streams.app import AGENTS
+from streams.topics import topic_name
+
+State = Literal["down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok"]
+"""Worst first."""
+
+STATES: tuple[State, ...] = ("down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok")
+FAILING: frozenset[State] = frozenset(("down", "stopped", "stuck", "restarting"))
+
+LATE_S = 60.0
+"""Results older than this are late."""
+
+BATCH_LIMIT_S = 45.0
+CONNECT_S = 1.0
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the system; what does not apply to it, or cannot be known now, is null."""
+
+    part: str
+    state: State
+    detail: str | None = None
+    lag: int | None = None  # events the broker has and the state has not
+    pending: int | None = None  # events in the state, but not yet in published results
+    behind_s: float | None = None  # age of the newest event applied, while any is missing
+    outbox: int | None = None
+    work: int | None = None
+    timers: int | None = None
+    events: int | None = None  # since the start of the process
+    events_per_s: float | None = None
+    dead_letters: int | None = None
+    restarts: int | None = None
+    last_error: str | None = None
+    watermarks: dict[str, dict[str, int]] | None = None  # topic to partition to offset
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What an agent's store says."""
+
+    marks: Mapping[Partition, Watermark]
+    outbox: int
+    work: int
+    timers: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What an agent's processes say."""
+
+    beats: Sequence[Heartbeat]
+    living: Sequence[Heartbeat]
+    expected: int | None  # processes a living supervisor keeps
+    restarts: int | None
+
+
+def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
+    """Look at every part, the worst first.
+
+    Args:
+        settings: Where everything is.
+        broker: Asked for the ends of logs; a missing answer is a part that is down, not an error.
+        now: Unix seconds.
+
+    Raises:
+        HeartbeatUnreadable: If a heartbeat file is damaged.
+    """
+    supervision = read_supervision(settings.home)
+    beats = read_heartbeats(settings.home)
+    broker_part = check_broker(settings, broker)
+    parts = [broker_part, *_check_supervisor(supervision, now)]
+    for name, spec in AGENTS.items():
+        logs = _ranges(settings, broker, spec.inputs) if broker_part.state == "ok" else {}
+        run = _run_of(name, beats, supervision, now)
+        parts.append(check_agent(settings, name, run, logs, now))
+    return sorted(parts, key=lambda part: STATES.index(part.state))
+
+
+def check_broker(settings: Settings, broker: Broker) -> Part:
+    """Ask the broker who it is; an address nobody listens at is told at once, not after a timeout."""
+    address = settings.kafka.address
+    try:
+        _connect(address)
+        broker.cluster_id()
+    except InfraError as error:
+        return Part(part="broker", state="down", detail=address, last_error=error.message)
+    return Part(part="broker", state="ok", detail=address)
+
+
+def check_agent(settings: Settings, name: str, run: _Run, logs: Mapping[Partition, LogRange], now: float) -> Part:
+    """Put together what store, broker and processes say of one agent."""
+    try:
+        stored, broken = _read_store(settings, name), None
+    except StoreError as error:
+        stored, broken = None, error.message
+    lag, pending = _distances(logs, stored.marks if stored else {})
+    newest = max((beat.newest_event_at for beat in run.beats if beat.newest_event_at is not None), default=None)
+    behind = None if newest is None or lag is None else 0.0 if not lag and not pending else max(now - newest, 0.0)
+    return Part(
+        part=name,
+        state="down" if broken else agent_state(run, behind, now),
+        lag=lag,
+        pending=pending,
+        behind_s=behind,
+        outbox=stored.outbox if stored else None,
+        work=stored.work if stored else None,
+        timers=stored.timers if stored else None,
+        events=sum(beat.counters.events for beat in run.living),
+        events_per_s=_rate(run.living),
+        dead_letters=sum(beat.counters.dead_letters for beat in run.living),
+        restarts=run.restarts,
+        last_error=broken or next((beat.last_error for beat in run.beats if beat.last_error), None),
+        watermarks=_by_topic(stored.marks) if stored else None,
+    )
+
+
+def agent_state(run: _Run, behind_s: float | None, now: float) -> State:
+    """Name the state of one agent from its processes; one bad process among good ones counts."""
+    if run.expected is not None and len(run.living) < run.expected:
+        return "restarting"
+    if not run.living:
+        return "stopped" if run.beats and all(beat.state == "stopping" for beat in run.beats) else "down"
+    if any(beat.batch_started_at and now - beat.batch_started_at > BATCH_LIMIT_S for beat in run.living):
+        return "stuck"
+    states = {beat.state for beat in run.living}
+    if "waiting_for_broker" in states:
+        return "waiting"
+    if states != {"running"}:
+        return "starting"
+    return "late" if behind_s is not None and behind_s > LATE_S else "ok"
+
+
+def _check_supervisor(supervision: Supervision | None, now: float) -> list[Part]:
+    """Without a supervisor's file somebody may run workers by hand: nothing to tell then."""
+    if supervision is None:
+        return []
+    lives = alive(supervision, now)
+    died = [child for child in supervision.children if child.restarts and child.last_exit]
+    error = f"{died[0].agent} last ended with {died[0].last_exit}" if died else None
+    return [
+        Part(
+            part="supervisor",
+            state="ok" if lives else "down",
+            detail=f"pid {supervision.pid}" if lives else None,
+            restarts=sum(child.restarts for child in supervision.children),
+            last_error=error,
+        )
+    ]
+
+
+def _run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | None, now: float) -> _Run:
+    mine = [beat for beat in beats if beat.agent == agent]
+    living = [beat for beat in mine if alive(beat, now)]
+    if supervision is None or not alive(supervision, now):
+        return _Run(mine, living, None, None)
+    children = [child for child in supervision.children if child.agent == agent]
+    return _Run(mine, living, len(children), sum(child.restarts for child in children))
+
+
+def _read_store(settings: Settings, agent: str) -> _Stored | None:
+    try:
+        store = StoreFile(settings.home, agent)
+    except StoreMissing:
+        return None
+    with store.transaction() as connection:
+        depths = [
+            connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in (outbox, work, timers)
+        ]
+        return _Stored(read_watermarks(connection), *depths)
+
+
+def _ranges(settings: Settings, broker: Broker, topics: Iterable[str]) -> dict[Partition, LogRange]:
+    try:
+        return topic_ranges(broker, [topic_name(settings.kafka.prefix, topic) for topic in topics])
+    except TopicMissing:  # nothing was ever produced, and the workers say that they wait for it
+        return {}
+
+
+def _distances(
+    logs: Mapping[Partition, LogRange], marks: Mapping[Partition, Watermark]
+) -> tuple[int, int] | tuple[None, None]:
+    if not logs:
+        return None, None
+    lag = unfinished = 0
+    for place, (start, end) in logs.items():
+        mark = marks.get(place, Watermark(start, start, "fence"))
+        lag += max(end - mark.fence, 0)
+        unfinished += max(end - mark.offset, 0)
+    return lag, unfinished - lag
+
+
+def _rate(living: Sequence[Heartbeat]) -> float | None:
+    spans = [(beat.counters.events, beat.at - beat.started_at) for beat in living]
+    return sum(events / span for events, span in spans if span > 0) if spans else None
+
+
+def _by_topic(marks: Mapping[Partition, Watermark]) -> dict[str, dict[str, int]]:
+    told: dict[str, dict[str, int]] = {}
+    for (topic, partition), mark in sorted(marks.items()):
+        told.setdefault(topic, {})[str(partition)] = mark.offset
+    return told
+
+
+def _connect(addresses: str) -> None:
+    why = "no address"
+    for address in addresses.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=CONNECT_S):
+                return
+        except OSError as error:
+            why = str(error)
+    raise BrokerUnreachable(addresses, why)

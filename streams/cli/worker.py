@@ -1,0 +1,41 @@
+"""``millrace worker``: run agents, each in a process of its own, under one supervisor."""
+
+import asyncio
+import os
+
+import click
+
+from infra.errors import SettingsError
+from streams.app import AGENTS
+from streams.cli.context import load_settings
+
+
+@click.command(
+    epilog="Example: millrace worker digest summarize",
+)
+@click.argument("agents", nargs=-1, metavar="AGENT...", type=click.Choice(list(AGENTS)))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes an agent.")
+@click.option("--child", is_flag=True, hidden=True, help="Be the one worker of one agent, without a supervisor.")
+@click.option("--slot", default=0, hidden=True, help="Which of the agent's workers to be.")
+def command(agents: tuple[str, ...], workers: int, child: bool, slot: int) -> None:
+    """Run agents until Ctrl-C or SIGTERM (all agents when none is named)."""
+    settings = load_settings()
+    if settings.sql.url is not None:
+        raise SettingsError(
+            "sql.url is set, but this version keeps its state in SQLite files only",
+            "Unset MILLRACE_SQL; a later version brings Postgres.",
+        )
+    if child:
+        from streams.crashing import crash_points
+        from streams.worker import Worker
+
+        async def be() -> int:
+            return await Worker(agents[0], slot, settings, crash_points(os.environ)).run()
+
+        raise SystemExit(asyncio.run(be()))
+    from streams.supervisor import Supervisor
+
+    async def supervise() -> None:
+        await Supervisor(agents or list(AGENTS), workers, settings, os.environ).run()
+
+    asyncio.run(supervise())

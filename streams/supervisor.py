@@ -1,0 +1,205 @@
+"""Parent of the workers: starts them, restarts them, and kills those that are alive but not well."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from infra.errors import InfraError
+from infra.heartbeats import read_heartbeats, write_supervision
+from infra.kafka_admin import Broker
+from infra.kafka_probe import probe
+from infra.settings import Settings
+from schemas.heartbeats import Child, Heartbeat, Supervision
+
+LOOK_S = 0.5
+BACKOFF_S = (1.0, 30.0)
+"""First and longest wait before a restart."""
+
+WELL_S = 60.0
+"""A worker that lived so long starts with the first wait again."""
+
+STALE_S = 15.0
+"""Age of a heartbeat after which a worker is blocked or stopped."""
+
+STARTING_S = 60.0
+"""How long a new process may take to its first heartbeat."""
+
+BATCH_S = 45.0
+"""Age of a batch after which it will not end; waits for the broker and for locks do not count."""
+
+STALL_S = 60.0
+"""How long a readable record may wait while nothing moves."""
+
+STOP_S = 60.0
+"""How long a worker may take to stop."""
+
+log = structlog.get_logger("supervisor")
+
+
+@dataclass(slots=True)
+class Slot:
+    """One worker's place."""
+
+    agent: str
+    number: int
+    process: asyncio.subprocess.Process | None = None
+    started_at: float = 0.0  # unix seconds
+    restarts: int = 0
+    failures: int = 0  # in a row
+    last_exit: int | None = None
+    restart_at: float = 0.0  # unix seconds
+    moved: tuple[int, ...] = ()  # what progress looked like
+    moved_at: float = 0.0  # unix seconds, when it last changed
+    killed_for: str | None = field(default=None)
+
+
+def verdict(slot: Slot, beat: Heartbeat | None, now: float) -> str | None:
+    """Say why a worker must be killed, or None while it is well. A stall is judged elsewhere: it needs the broker.
+
+    Args:
+        slot: The worker.
+        beat: The heartbeat of this very process, if it has written one.
+        now: Unix seconds.
+    """
+    if beat is None:
+        age_s = now - slot.started_at
+        return f"no heartbeat {age_s:.0f} s after its start" if age_s > STARTING_S else None
+    if now - beat.at > STALE_S:
+        return f"its last heartbeat is {now - beat.at:.0f} s old"
+    if beat.batch_started_at is not None and now - beat.batch_started_at > BATCH_S:
+        return f"its batch runs for {now - beat.batch_started_at:.0f} s"
+    return None
+
+
+class Supervisor:
+    """Runs workers until told to stop.
+
+    Args:
+        agents: Whose workers.
+        slots: Workers an agent.
+        settings: All settings.
+        environ: Given to every worker.
+        now: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[str],
+        slots: int,
+        settings: Settings,
+        environ: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._slots = [Slot(agent, number) for agent in agents for number in range(slots)]
+        self._settings = settings
+        self._environ = environ
+        self._now = now
+        self._stop = asyncio.Event()
+        self._broker = Broker(settings.kafka)
+
+    async def run(self) -> None:
+        """Supervise until SIGTERM or SIGINT, then stop every worker."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        for index, slot in enumerate(self._slots):
+            slot.restart_at = self._now() + index * 0.3  # starts are staggered: each costs a second of CPU
+        try:
+            while not self._stop.is_set():
+                await self._look()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            await asyncio.gather(*(self._stop_slot(slot) for slot in self._slots))
+            self._tell()
+
+    async def _look(self) -> None:
+        beats = {(beat.agent, beat.slot): beat for beat in read_heartbeats(self._settings.home)}
+        for slot in self._slots:
+            beat = beats.get((slot.agent, slot.number))
+            if slot.process is None:
+                if self._now() >= slot.restart_at:
+                    await self._start(slot)
+            elif slot.process.returncode is not None:
+                self._bury(slot)
+            else:
+                await self._check(slot, beat if beat is not None and beat.pid == slot.process.pid else None)
+        self._tell()
+
+    async def _start(self, slot: Slot) -> None:
+        command = (sys.executable, "-m", "streams", "worker", "--child", "--slot", str(slot.number), slot.agent)
+        slot.process = await asyncio.create_subprocess_exec(*command, env=dict(self._environ))
+        slot.started_at = slot.moved_at = self._now()
+        slot.killed_for = None
+        log.info("worker started", agent=slot.agent, slot=slot.number, pid=slot.process.pid)
+
+    def _bury(self, slot: Slot) -> None:
+        if slot.process is None:
+            return
+        lived_s = self._now() - slot.started_at
+        slot.last_exit, slot.process = slot.process.returncode, None
+        slot.restarts += 1
+        slot.failures = 1 if lived_s > WELL_S else slot.failures + 1
+        wait_s = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** (slot.failures - 1))
+        slot.restart_at = self._now() + wait_s
+        log.warning("worker ended", agent=slot.agent, slot=slot.number, exit=slot.last_exit, why=slot.killed_for, again_in_s=wait_s)
+
+    async def _check(self, slot: Slot, beat: Heartbeat | None) -> None:
+        reason = verdict(slot, beat, self._now())
+        if reason is None and beat is not None and beat.state == "running":
+            reason = await self._stalled(slot, beat)
+        if reason is not None and slot.process is not None:
+            slot.killed_for = reason
+            log.error("killing a worker", agent=slot.agent, slot=slot.number, pid=slot.process.pid, why=reason)
+            slot.process.kill()
+
+    async def _stalled(self, slot: Slot, beat: Heartbeat) -> str | None:
+        moved = (beat.counters.events, beat.counters.replays, *(state.fence for state in beat.partitions))
+        if moved != slot.moved:
+            slot.moved, slot.moved_at = moved, self._now()
+        if self._now() - slot.moved_at < STALL_S:
+            return None
+        slot.moved_at = self._now()  # look again only after as long a time
+        waiting = await asyncio.to_thread(self._first_waiting, beat)
+        return None if waiting is None else f"a record waits at {waiting} and nothing moved for {STALL_S:.0f} s"
+
+    def _first_waiting(self, beat: Heartbeat) -> str | None:
+        places = {(state.topic, state.partition): state.fence for state in beat.partitions}
+        try:
+            for (topic, partition), (start, end) in self._broker.log_ranges(list(places)).items():
+                fence = max(start, places[topic, partition])
+                if end > fence and probe(self._settings.kafka, (topic, partition), fence, end, 5.0, 1).offsets:
+                    return f"{topic}:{partition}:{fence}"
+        except InfraError as error:
+            log.warning("cannot look for waiting records", error=str(error))
+        return None
+
+    async def _stop_slot(self, slot: Slot) -> None:
+        if slot.process is None or slot.process.returncode is not None:
+            return
+        slot.process.terminate()
+        try:
+            await asyncio.wait_for(slot.process.wait(), STOP_S)
+        except TimeoutError:
+            log.error("worker does not stop; killing it", agent=slot.agent, slot=slot.number)
+            slot.process.kill()
+            await slot.process.wait()
+        slot.last_exit, slot.process = slot.process.returncode, None
+
+    def _tell(self) -> None:
+        children = [
+            Child(
+                agent=slot.agent,
+                slot=slot.number,
+                pid=None if slot.process is None else slot.process.pid,
+                restarts=slot.restarts,
+                last_exit=slot.last_exit,
+            )
+            for slot in self._slots
+        ]
+        write_supervision(self._settings.home, Supervision(pid=os.getpid(), at=self._now(), children=children))

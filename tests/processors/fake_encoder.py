@@ -1,0 +1,43 @@
+"""A seeded stand-in for the sentence table: every word has a random vector, texts add them up."""
+
+import re
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.claims import split_claims
+from processors.product import Product
+from schemas.reviews import Review
+
+DIMENSIONS = 16
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def encode(texts: Sequence[str]) -> npt.NDArray[np.int8]:
+    vectors = np.zeros((len(texts), DIMENSIONS), np.int8)
+    for row, text in enumerate(texts):
+        words = re.findall(r"\w+", text.lower())
+        if words:
+            total = np.sum([_word(word) for word in words], axis=0)
+            vectors[row] = np.rint(total / np.linalg.norm(total) * 127)
+    return vectors
+
+
+def _word(word: str) -> npt.NDArray[np.float64]:
+    return np.random.default_rng(zlib.crc32(word.encode())).normal(size=DIMENSIONS)
+
+
+def review(number: int, text: str, rating: int | None = 5, hours: float | None = None) -> tuple[Review, datetime]:
+    at = START + timedelta(hours=number if hours is None else hours)
+    return Review(review_id=f"r{number}", product_id="p", text=text, rating=rating), at
+
+
+def fold(product: Product, reviews: Sequence[tuple[Review, datetime]]) -> list[bytes]:
+    traces = []
+    for one, at in reviews:
+        claims = split_claims(one.text or "")
+        traces.append(product.fold(one, at, claims, encode([claim.text for claim in claims])))
+    return traces
