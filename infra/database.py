@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -65,12 +66,15 @@ def _begin(connection: Connection) -> None:
 class Waits:
     """How long a worker has waited for others (locks, broker): not counted against its batch.
 
+    Told by the store's thread, the publisher's and the event loop alike.
+
     Args:
         now: Unix seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
+        self._lock = threading.Lock()
         self._depth = 0
         self._since = 0.0
         self.total_s = 0.0
@@ -83,15 +87,17 @@ class Waits:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Count the time inside as waiting."""
-        if self._depth == 0:
-            self._since = self._now()
-        self._depth += 1
+        with self._lock:
+            if self._depth == 0:
+                self._since = self._now()
+            self._depth += 1
         try:
             yield
         finally:
-            self._depth -= 1
-            if self._depth == 0:
-                self.total_s += self._now() - self._since
+            with self._lock:
+                self._depth -= 1
+                if self._depth == 0:
+                    self.total_s += self._now() - self._since
 
 
 class Store:

@@ -50,12 +50,18 @@ class Leased:
 
 
 _RECORD = sa.text(
-    "INSERT INTO work (kind, key, revision, reason, input_topic, input_partition, input_offset, not_before, deadline, attempts) "
+    "INSERT INTO work (kind, key, revision, reason, input_topic, input_partition, input_offset, "
+    "not_before, deadline, attempts) "
     "VALUES (:kind, :key, :revision, :reason, :topic, :partition, :offset, :not_before, :deadline, 0) "
     "ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, reason = excluded.reason, "
-    "input_topic = excluded.input_topic, input_partition = excluded.input_partition, input_offset = excluded.input_offset, "
-    "deadline = CASE WHEN excluded.deadline < work.deadline THEN excluded.deadline ELSE work.deadline END, "
-    "not_before = CASE WHEN excluded.not_before < work.deadline THEN excluded.not_before ELSE work.deadline END "
+    "input_topic = excluded.input_topic, input_partition = excluded.input_partition, "
+    "input_offset = excluded.input_offset, "
+    # The deadline of work in hand is not that of the news; and news never cut short the wait after a failure.
+    "deadline = CASE WHEN work.lease_owner IS NOT NULL OR excluded.deadline < work.deadline "
+    "THEN excluded.deadline ELSE work.deadline END, "
+    "not_before = CASE WHEN work.lease_owner IS NOT NULL THEN excluded.not_before "
+    "WHEN work.last_error IS NOT NULL THEN work.not_before "
+    "WHEN excluded.not_before < work.deadline THEN excluded.not_before ELSE work.deadline END "
     "WHERE excluded.revision > work.revision"
 )
 _KEEP_OLDEST = sa.text(
@@ -86,19 +92,28 @@ def record(connection: Connection, tasks: Iterable[Task]) -> None:
         connection.execute(_KEEP_OLDEST, rows)
 
 
-def due(connection: Connection, kind: str, *, now: float, partitions: Sequence[Partition]) -> bool:
+def due(connection: Connection, kind: str, token: str, *, now: float, partitions: Sequence[Partition]) -> bool:
     """Tell whether there is anything to lease."""
-    return connection.execute(_leasable(kind, now, partitions).limit(1)).first() is not None
+    return connection.execute(_leasable(kind, token, now, partitions).limit(1)).first() is not None
 
 
-def _leasable(kind: str, now: float, partitions: Sequence[Partition]) -> sa.Select[Any]:
+def _leasable(kind: str, token: str, now: float, partitions: Sequence[Partition]) -> sa.Select[Any]:
     mine = sa.tuple_(work.c.input_topic, work.c.input_partition).in_(partitions)
-    free = sa.or_(work.c.lease_until.is_(None), work.c.lease_until < now)
+    # A lease of our own that ended unrenewed is still in hand: taken twice, its first end would free both's inputs.
+    ended = sa.and_(work.c.lease_until < now, work.c.lease_owner != token)
+    free = sa.or_(work.c.lease_until.is_(None), ended)
     return sa.select(work).where(work.c.kind == kind, work.c.not_before <= now, free, mine)
 
 
 def lease(
-    connection: Connection, kind: str, token: str, *, now: float, until: float, partitions: Sequence[Partition], limit: int
+    connection: Connection,
+    kind: str,
+    token: str,
+    *,
+    now: float,
+    until: float,
+    partitions: Sequence[Partition],
+    limit: int,
 ) -> list[Leased]:
     """Take work that is due, most urgent first.
 
@@ -111,7 +126,7 @@ def lease(
         partitions: Only work whose newest input is from one of these.
         limit: Most rows.
     """
-    query = _leasable(kind, now, partitions)
+    query = _leasable(kind, token, now, partitions)
     rows = connection.execute(query.order_by(work.c.deadline, work.c.key).limit(limit)).all()
     keys = [row.key for row in rows]
     if not keys:
@@ -119,7 +134,10 @@ def lease(
     taken = {"lease_owner": token, "lease_until": until, "attempts": work.c.attempts + 1}
     connection.execute(work.update().where(work.c.kind == kind, work.c.key.in_(keys)).values(taken))
     causes = _lease_inputs(connection, kind, keys)
-    return [Leased(row.kind, row.key, row.revision, row.reason, row.attempts + 1, tuple(causes.get(row.key, ()))) for row in rows]
+    return [
+        Leased(row.kind, row.key, row.revision, row.reason, row.attempts + 1, tuple(causes.get(row.key, ())))
+        for row in rows
+    ]
 
 
 def _lease_inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dict[str, list[Cause]]:
@@ -136,7 +154,9 @@ def _lease_inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dic
         for (topic, partition), offset in offsets.items()
     ]
     connection.execute(work_inputs.insert(), rows)
-    return {key: [Cause(*place, offset) for place, offset in sorted(offsets.items())] for key, offsets in oldest.items()}
+    return {
+        key: [Cause(*place, offset) for place, offset in sorted(offsets.items())] for key, offsets in oldest.items()
+    }
 
 
 def renew(connection: Connection, kind: str, token: str, until: float) -> None:

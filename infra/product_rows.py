@@ -68,7 +68,12 @@ def load_products(connection: Connection, product_ids: Sequence[str]) -> list[Pr
             traces.setdefault(product_id, []).append(trace)
         loaded += [
             ProductRow(
-                row.product_id, row.version, row.revision, row.sources, parts[row.product_id], traces.get(row.product_id, [])
+                row.product_id,
+                row.version,
+                row.revision,
+                row.sources,
+                parts[row.product_id],
+                traces.get(row.product_id, []),
             )
             for row in connection.execute(sa.select(products).where(products.c.product_id.in_(ids)))
         ]
@@ -129,7 +134,8 @@ def add_reviews(connection: Connection, rows: Iterable[ReviewRow]) -> None:
 _PUT_PRODUCT = sa.text(
     "INSERT INTO products (product_id, version, revision, review_count, sources) "
     "VALUES (:product_id, :version, :revision, :review_count, :sources) ON CONFLICT (product_id) DO UPDATE SET "
-    "version = excluded.version, revision = excluded.revision, review_count = excluded.review_count, sources = excluded.sources"
+    "version = excluded.version, revision = excluded.revision, "
+    "review_count = excluded.review_count, sources = excluded.sources"
 )
 _PUT_PART = sa.text(
     "INSERT INTO product_parts (product_id, part, state) VALUES (:product_id, :part, :state) "

@@ -21,7 +21,9 @@ class Timer:
     inputs: tuple[Cause, ...]  # the oldest waiting input of each partition
 
 
-def schedule(connection: Connection, kind: str, cause_by_key: Iterable[tuple[str, Cause]], *, due_at: float, deadline: float) -> None:
+def schedule(
+    connection: Connection, kind: str, cause_by_key: Iterable[tuple[str, Cause]], *, due_at: float, deadline: float
+) -> None:
     """Set or push back timers; news never moves one past its first deadline.
 
     Args:
@@ -34,7 +36,9 @@ def schedule(connection: Connection, kind: str, cause_by_key: Iterable[tuple[str
     causes = list(cause_by_key)
     if not causes:
         return
-    connection.execute(_PUSH_BACK, [{"kind": kind, "key": key, "due_at": due_at, "deadline": deadline} for key, _ in causes])
+    connection.execute(
+        _PUSH_BACK, [{"kind": kind, "key": key, "due_at": due_at, "deadline": deadline} for key, _ in causes]
+    )
     rows = [
         {"kind": kind, "key": key, "topic": cause.topic, "partition": cause.partition, "oldest_offset": cause.offset}
         for key, cause in causes

@@ -65,20 +65,23 @@ def make_due(connection: sa.Connection, targets: Mapping[Partition, int], now: f
         work.c.not_before > now, work.c.last_error.is_(None), sa.func.coalesce(work.c.lease_until, 0.0) <= now
     )
     moved = 0
-    for (topic, partition), target in targets.items():
+    for place, target in targets.items():
         for statement, table, inputs in (
             (waiting, timers, timer_inputs),
             (pending.values(not_before=0.0), work, work_inputs),
         ):
-            held = sa.exists().where(
-                inputs.c.kind == table.c.kind,
-                inputs.c.key == table.c.key,
-                inputs.c.topic == topic,
-                inputs.c.partition == partition,
-                inputs.c.oldest_offset < target,
-            )
-            moved += connection.execute(statement.where(held)).rowcount
+            moved += connection.execute(statement.where(_holds_back(table, inputs, place, target))).rowcount
     return moved
+
+
+def _holds_back(table: sa.Table, inputs: sa.Table, place: Partition, target: int) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        inputs.c.kind == table.c.kind,
+        inputs.c.key == table.c.key,
+        inputs.c.topic == place[0],
+        inputs.c.partition == place[1],
+        inputs.c.oldest_offset < target,
+    )
 
 
 def _oldest(topic: sa.Column[str], partition: sa.Column[int], offset: sa.Column[int]) -> Oldest:

@@ -24,14 +24,14 @@ def choose_writer(setting: str, encoder: Encoder, encoder_version: str) -> Write
         UnknownWriterError: If the setting names another writer, or one that a later version brings.
 
     Example:
-        >>> choose_writer("openai:some-model", None, "")
+        >>> choose_writer("openai:a-model", None, "")
         Traceback (most recent call last):
         ...
-        models.writers.UnknownWriterError: writer openai:some-model: a later version brings it; use "extractive" until then
+        models.writers.UnknownWriterError: writer openai:a-model: a later version brings it; use "extractive" now
     """
     kind, _, name = setting.partition(":")
     if setting == "extractive":
         return ExtractiveWriter(encoder, encoder_version)
     if kind in {"openai", "local"} and name:
-        raise UnknownWriterError(f'writer {setting}: a later version brings it; use "extractive" until then')
+        raise UnknownWriterError(f'writer {setting}: a later version brings it; use "extractive" now')
     raise UnknownWriterError(f'writer {setting!r}: unknown; use "extractive" (later also openai:MODEL, local:PATH)')

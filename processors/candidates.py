@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from processors.claims import split_segments
 from processors.cleaning import clean_text
 from processors.patterns import phrase_pattern
+from processors.personal import Statement
 from processors.polarity import polarity
-from processors.sentences import Statement, restate_parts, words_of
+from processors.sentences import restate_parts, words_of
 from schemas.points import BAND_NAMES, Band, BandName, Point, Reading
 
 _PROFANITY = phrase_pattern("flags", "profanity")
@@ -26,6 +28,7 @@ class Candidate:
     Args:
         statement: What it says.
         point: Which point it speaks for: (band, place in the band).
+        headline: Of that point.
         support: Reviews behind the point.
         share: The same as a part of all reviews of the product, 0 to 1.
         side: 1 praise, -1 complaint.
@@ -36,6 +39,7 @@ class Candidate:
 
     statement: Statement
     point: tuple[BandName, int]
+    headline: str
     support: int
     share: float
     side: int
@@ -58,12 +62,17 @@ def collect(reading: Reading) -> list[Candidate]:
 
 
 def _statements(point: Point) -> Iterator[Statement]:
-    texts = dict.fromkeys([point.headline, *(evidence.quote for evidence in point.evidence)])
-    for text in texts:
-        if text.endswith(("…", "...")):  # cut in the middle of a thought
-            continue
-        for segment in split_segments(clean_text(text)):
-            yield from (found for found in restate_parts(segment) if not _PROFANITY.search(found.text))
+    for text in dict.fromkeys([point.headline, *(evidence.quote for evidence in point.evidence)]):
+        yield from _restated(text)
+
+
+@lru_cache(maxsize=1 << 14)  # most quotes of a product are the same at its next reading
+def _restated(text: str) -> tuple[Statement, ...]:
+    if text.endswith(("…", "...")):  # cut in the middle of a thought
+        return ()
+    segments = split_segments(clean_text(text))
+    found = [statement for segment in segments for statement in restate_parts(segment)]
+    return tuple(statement for statement in found if not _PROFANITY.search(statement.text))
 
 
 def _candidate(statement: Statement, reading: Reading, name: BandName, place: int, siblings: int) -> Candidate | None:
@@ -79,11 +88,16 @@ def _candidate(statement: Statement, reading: Reading, name: BandName, place: in
     share = point.review_count / max(1, reading.metrics.review_count)
     labelled = bool(set(point.label.lower().split()) & set(words_of(statement.sentence)))
     weight = point.review_count / siblings
-    return Candidate(statement, (name, place), point.review_count, share, side, score, labelled, weight)
+    return Candidate(statement, (name, place), point.headline, point.review_count, share, side, score, labelled, weight)
 
 
 def _liking(statement: Statement) -> float:
-    """Return the polarity of a sentence; a wish is a complaint even when its words are kind."""
+    """Return the polarity of a sentence.
+
+    A wish is a complaint even when its words are kind; a picture that does no justice is praise.
+    """
+    if "justice" in statement.text:
+        return 0.5
     if statement.personal and statement.text.startswith("wish"):
         return -0.5
     return polarity(words_of(statement.sentence))[0]

@@ -11,8 +11,9 @@ TEXT_READ_LIMIT: Final = 4_000
 _MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff]")
 _SPACES: Final = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
-_QUOTES: Final = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u00b4": "'"})
-_LOWER: Final = {ord(letter): letter.lower() for letter in ascii_uppercase}
+_LOWER: Final = {ord(letter): letter.lower() for letter in ascii_uppercase} | dict.fromkeys(
+    map(ord, "\u2018\u2019\u00b4"), "'"
+)
 
 
 def clean_text(text: str) -> str:
@@ -35,7 +36,7 @@ def clean_text(text: str) -> str:
     if "<" in text:
         text = _MARKUP.sub("\n", text)
     if not (text.isascii() and text.isprintable()):  # most texts are, and skip three passes
-        text = _CONTROL.sub(" ", text.replace("\r", "\n").translate(_QUOTES))
+        text = _CONTROL.sub(" ", text.replace("\r", "\n"))
         text = _SPACES.sub(" ", text)
     elif "  " in text:
         text = _SPACES.sub(" ", text)
@@ -43,7 +44,7 @@ def clean_text(text: str) -> str:
 
 
 def lower_case(text: str) -> str:
-    """Put A-Z in lower case and nothing else: ``str.lower`` can move the places of what follows.
+    """Put A-Z in lower case and make apostrophes plain, nothing else: ``str.lower`` can move what follows.
 
     Example:
         >>> len("\u0130stanbul".lower()), len(lower_case("\u0130stanbul"))

@@ -14,15 +14,18 @@ from processors.excerpts import Excerpt, keep
 from processors.membership import Membership
 from processors.readability import readability
 
-Vectors = npt.NDArray[np.int8]
 Floats = npt.NDArray[np.float32]
 
 UNIT: Final = 127.0
-"""Length of a claim vector."""
+"""Length of a sentence vector."""
 
 SQUARE: Final = UNIT * UNIT
-JOINED_FROM: Final = 0.40
-"""Average similarity to a cluster's claims from which a claim joins it."""
+JOINED_FROM: Final = 0.44
+"""Average similarity to a cluster's claims from which a claim joins it, in a band of many reviews."""
+
+_YOUNG_EXTRA: Final = 0.13
+_YOUNG_UNTIL: Final = 10
+_OLD_FROM: Final = 60
 
 FOUNDING: Final = 0.55
 """Similarity that a cluster's first claim is credited with as a quote: no better than later ones."""
@@ -72,14 +75,14 @@ class Clusters:
         self.means: Floats = np.zeros((0, 0), np.float32)  # (K, D) whole numbers
         self.sides: Floats = np.zeros(0, np.float32)  # (K,) -1, 0 or 1
 
-    def fold(self, review_id: str, lean: int, claims: Sequence[Claim], vectors: Vectors) -> list[int]:
+    def fold(self, review_id: str, lean: int, claims: Sequence[Claim], points: Floats) -> list[int]:
         """Put one review's claims where they belong.
 
         Args:
             review_id: Whose they are.
             lean: What the band stands for: -1, 0 or 1; quotes of that polarity are preferred.
             claims: May be empty: the review is counted all the same.
-            vectors: ``(len(claims), D)`` int8.
+            points: Their features, ``(len(claims), D)`` whole numbers.
 
         Returns:
             Ids of the clusters the review now belongs to.
@@ -88,7 +91,6 @@ class Clusters:
         self.review_count += 1
         if not claims:
             return []
-        points = vectors.astype(np.float32)
         rows, scores = self._assign(points, np.array([side_of(claim.polarity) for claim in claims], np.float32))
         firsts: dict[int, int] = {}  # row -> first claim that hit it
         for place, row in enumerate(rows):
@@ -103,6 +105,7 @@ class Clusters:
     def _assign(self, points: Floats, sides: Floats) -> tuple[list[int], list[float]]:
         """Choose a row for each claim; rows beyond the known ones are new clusters, in order."""
         known = len(self.clusters)
+        joined_from = JOINED_FROM + youth(self.review_count)
         nearest, best = [0] * len(points), [float(_NEVER)] * len(points)
         if known:
             scores = similarities(points, self.means[:known])
@@ -115,7 +118,7 @@ class Clusters:
             for offset, founder in enumerate(founders):
                 if among[place, founder] > best[place] and sides[place] * sides[founder] >= 0:
                     nearest[place], best[place] = known + offset, float(among[place, founder])
-            if best[place] < JOINED_FROM * SQUARE:
+            if best[place] < joined_from * SQUARE:
                 nearest[place], best[place] = known + len(founders), FOUNDING * SQUARE
                 founders.append(place)
         return nearest, best
@@ -163,6 +166,17 @@ class Clusters:
         weights = np.array([cluster.weight for cluster in chosen], np.float32)[:, None]
         self.means[rows] = np.rint(self.sums[rows] / weights)
         self.sides[rows] = [side_of(cluster.polarity / cluster.review_count) for cluster in chosen]
+
+
+def youth(review_count: int) -> float:
+    """Return by how much thresholds are raised in a young band: few claims must not become one blob.
+
+    Example:
+        >>> youth(8), round(youth(35), 3), youth(5_000)
+        (0.13, 0.065, 0.0)
+    """
+    grown = (review_count - _YOUNG_UNTIL) / (_OLD_FROM - _YOUNG_UNTIL)
+    return _YOUNG_EXTRA * (1.0 - min(1.0, max(0.0, grown)))
 
 
 def side_of(polarity: float) -> int:

@@ -1,6 +1,6 @@
 """What a product counts over all its reviews: ratings, words, value for money, flags."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from processors.claims import Claim
 from processors.cleaning import clean_text, lower_case, quote_around
 from processors.flags import find_flags
+from processors.lexicon import sense
 from processors.value import judge_value
 from schemas.points import FLAG_LIMIT, Evidence, Flag, FlagKind
 from schemas.records import QUOTE_LIMIT
@@ -15,6 +16,8 @@ from schemas.reviews import Review
 
 _TERMS_KEPT: Final = 192
 _TERMS_MAX: Final = 384
+_POINTERS: Final = frozenset({"this", "these"})
+_POINTED_WORDS: Final = 3
 _VALUE_EVIDENCE_KEPT: Final = 3  # a verdict
 
 
@@ -52,6 +55,7 @@ class Head(msgspec.Struct, array_like=True):
     review_count: int = 0
     rating_counts: list[int] = msgspec.field(default_factory=lambda: [0] * 5)  # one to five stars
     terms: dict[str, int] = msgspec.field(default_factory=dict)  # reviews by term, the frequent ones
+    pointed: dict[str, int] = msgspec.field(default_factory=dict)  # those that say "this term"
     value: ValueTally = msgspec.field(default_factory=ValueTally)
     flag_counts: dict[FlagKind, int] = msgspec.field(default_factory=dict)
     flags: list[Flag] = msgspec.field(default_factory=list)  # newest last
@@ -70,16 +74,40 @@ class Head(msgspec.Struct, array_like=True):
         self.value.add(text, lowered, review.review_id)
         for find in find_flags(text, lowered, review.rating):
             self._flag(Flag(kind=find.kind, review_id=review.review_id, quote=find.quote))
-        for term in dict.fromkeys(term for claim in claims for term in claim.content):
-            self.terms[term] = self.terms.get(term, 0) + 1
-        if len(self.terms) > _TERMS_MAX:
-            self.terms = dict(sorted(self.terms.items(), key=lambda pair: (-pair[1], pair[0]))[:_TERMS_KEPT])
+        self.terms = _counted(self.terms, (term for claim in claims for term in claim.content))
+        self.pointed = _counted(self.pointed, (term for claim in claims for term in pointed_terms(claim.words)))
 
     def _flag(self, flag: Flag) -> None:
         count = self.flag_counts.get(flag.kind, 0)
         self.flagged_first = self.flagged_first or count == 0
         self.flag_counts[flag.kind] = count + 1
         self.flags = [*self.flags, flag][-FLAG_LIMIT:]
+
+
+def pointed_terms(words: Sequence[str]) -> Iterator[str]:
+    """Yield the terms that "this" or "these" points at: mostly what the product is.
+
+    Example:
+        >>> list(pointed_terms("love this great memory card for its speed".split()))
+        ['memory', 'card']
+    """
+    for place, word in enumerate(words):
+        if word in _POINTERS:
+            for follower in words[place + 1 : place + 1 + _POINTED_WORDS]:
+                value, _, term = sense(follower)
+                if not value and not term:
+                    break
+                if not value:
+                    yield term
+
+
+def _counted(counts: dict[str, int], terms: Iterable[str]) -> dict[str, int]:
+    """Count a review's distinct terms; the rarest are forgotten when there are too many."""
+    for term in dict.fromkeys(terms):
+        counts[term] = counts.get(term, 0) + 1
+    if len(counts) <= _TERMS_MAX:
+        return counts
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:_TERMS_KEPT])
 
 
 def _newest(evidence: list[Evidence], added: Evidence) -> list[Evidence]:

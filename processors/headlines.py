@@ -1,73 +1,77 @@
-"""Names and headlines for groups of clusters."""
+"""A headline for a group of clusters, and the quotes it is chosen from."""
 
-import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
+from processors.claims import words_of
 from processors.cleaning import clip
 from processors.clusters import Clusters
 from processors.excerpts import Excerpt
-from processors.grouping import Group, Salience
-from processors.lexicon import sense
+from processors.grouping import Group
+from processors.labels import label_of
+from processors.lexicon import PERSONAL, sense
+from processors.wording import Wording
+from schemas.points import EVIDENCE_LIMIT, Evidence
 from schemas.records import QUOTE_LIMIT
 
 _CLUSTERS_QUOTED: Final = 4
-_LABEL_BONUS: Final = 1.12
-_PAIRED_SHARE: Final = 0.4  # of quotes with the label in which its neighbour must stand beside it
-_WORD: Final = re.compile(r"[a-z]+(?:['\-][a-z]+)*+|\d\w*+")
+_QUOTES_READ: Final = 12
+_TERMS_READ: Final = 6
+_PERSONAL_WEIGHT: Final = 0.75  # of a quote that speaks of its writer
+_NAMED: Final = 1.15  # bonus of a quote that uses the group's first term
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Telling:
     """How a group is presented."""
 
     label: str
     headline: str
-    concentration: float  # share of the claims that use the label's term
+    evidence: list[Evidence]
 
 
-def tell(band: Clusters, group: Group, salience: Salience, taken: Collection[str]) -> Told:
-    """Choose a label no other point of the band has, and a headline.
+def tell(band: Clusters, wording: Wording, group: Group, taken: Collection[str]) -> Telling:
+    """Choose a label no other point of the band has, a headline and quotes, the best first.
 
     Args:
         band: The band.
+        wording: Of its clusters.
         group: What to tell.
-        salience: Of terms in the product.
         taken: Labels given before.
     """
-    excerpts = candidates(band, group)
-    ranked = sorted(group.words, key=lambda term: (-group.words[term] * (0.1 + salience(term)), term))
-    term = next((word for word in ranked if word not in taken), "")
-    worded = [(excerpt, _WORD.findall(excerpt.text.lower())) for excerpt in excerpts]
-    label = _paired(term, [words for _, words in worded]) if term else ""
-    best = min(worded, key=lambda pair: (-_quality(pair[0], pair[1], term), pair[0].text))[0]
-    concentration = group.words[term] / group.claim_count if term else 0.0
-    return Told(label or term, clip(best.text, QUOTE_LIMIT), concentration)
+    excerpts = _best(band, group)
+    worded = [words_of(excerpt.text) for excerpt in excerpts[:_QUOTES_READ]]
+    ranked = wording.ranked(group.words, _TERMS_READ)
+    label = label_of(ranked, worded, taken)
+    headline = _headline(excerpts, worded, ranked[0] if ranked else None)
+    return Telling(label, clip(headline, QUOTE_LIMIT), _evidence(excerpts))
 
 
-def candidates(band: Clusters, group: Group) -> list[Excerpt]:
-    """Quotes of the group's heaviest clusters."""
-    return [excerpt for row in group.rows[:_CLUSTERS_QUOTED] for excerpt in band.clusters[row].excerpts]
+def _best(band: Clusters, group: Group) -> list[Excerpt]:
+    """Quotes of the group's heaviest clusters, the best first."""
+    excerpts = (excerpt for row in group.rows[:_CLUSTERS_QUOTED] for excerpt in band.clusters[row].excerpts)
+    return sorted(excerpts, key=lambda one: (-one.quality, -one.ordinal, one.text))
 
 
-def _quality(excerpt: Excerpt, words: list[str], term: str) -> float:
-    named = any(sense(word).term == term for word in words)
-    return excerpt.quality * (_LABEL_BONUS if named else 1.0)
+def _headline(excerpts: Sequence[Excerpt], worded: Sequence[Sequence[str]], term: str | None) -> str:
+    def quality(place: int) -> float:
+        named = any(sense(word).term == term for word in worded[place])
+        told = 1.0 if PERSONAL.isdisjoint(worded[place]) else _PERSONAL_WEIGHT
+        return excerpts[place].quality * (_NAMED if named else 1.0) * told
+
+    best = min(range(len(worded)), key=lambda place: (-quality(place), place))
+    return excerpts[best].text
 
 
-def _paired(term: str, quotes: list[list[str]]) -> str:
-    """Extend a term by the aspect word that mostly stands beside it: "customer service"."""
-    pairs: dict[tuple[str, str], int] = {}
-    uses = 0
-    for words in quotes:
-        terms = [sense(word).term for word in words]
-        uses += term in terms
-        for left, right in set(pairwise(terms)):
-            if left and right and left != right and term in (left, right):
-                pairs[left, right] = pairs.get((left, right), 0) + 1
-    if not pairs:
-        return term
-    pair = min(pairs, key=lambda one: (-pairs[one], one))
-    return " ".join(pair) if pairs[pair] >= max(2, _PAIRED_SHARE * uses) else term
+def _evidence(excerpts: Sequence[Excerpt]) -> list[Evidence]:
+    """At most 6 quotes, a text and a review once each."""
+    chosen: dict[str, Evidence] = {}
+    texts: set[str] = set()
+    for excerpt in excerpts:
+        if len(chosen) == EVIDENCE_LIMIT:
+            break
+        if excerpt.review_id not in chosen and excerpt.text not in texts:
+            texts.add(excerpt.text)
+            chosen[excerpt.review_id] = Evidence(review_id=excerpt.review_id, quote=clip(excerpt.text, QUOTE_LIMIT))
+    return list(chosen.values())

@@ -5,7 +5,17 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-_LISTS: Final = tomllib.loads(files("processors").joinpath("lexicon.toml").read_text("utf-8"))
+_FOLDER: Final = files("processors")
+_LISTS: Final = tomllib.loads(_FOLDER.joinpath("lexicon.toml").read_text("utf-8"))
+_CONCEPTS: Final = tomllib.loads(_FOLDER.joinpath("concepts.toml").read_text("utf-8"))
+
+NOT_WORKING: Final = "not-working"
+"""Term of claims that something does not work."""
+
+CONCEPT_OF: Final = {term: place for place, terms in enumerate(_CONCEPTS.values()) for term in terms.split()}
+"""Place among the concepts of terms that belong to one."""
+
+CONCEPT_COUNT: Final = len(_CONCEPTS)
 
 
 def _words(*names: str) -> frozenset[str]:
@@ -19,6 +29,8 @@ ENGLISH: Final = _words("english") | POSITIVE | NEGATIVE
 PERSONAL: Final = _words("personal")
 LEANING: Final = _words("leaning")
 LOOSE: Final = _words("loose")
+WORKING: Final = _words("working")
+ENDING: Final = _words("ending")
 _DESCRIPTIVE: Final = _words("descriptive_positive", "descriptive_negative")
 _NEGATORS: Final = _words("negators")
 _EMPTY: Final = _words("stop", "generic", "plain_positive", "plain_negative", "negators") - _DESCRIPTIVE

@@ -1,8 +1,9 @@
 """Tell when points have changed so much that their text no longer fits."""
 
 import math
+from dataclasses import dataclass
 
-from schemas.points import Band, Point, Reading
+from schemas.points import BandName, Point, Reading
 
 TOP = 5
 """Points that a text is taken to be about."""
@@ -14,6 +15,8 @@ SHARE_MOVE = 0.10
 SIGMAS = 2.5
 BAND_FLOOR = 5
 """Reviews a band needs before its points count."""
+
+_OPINIONS: tuple[BandName, ...] = ("negative", "positive", "unrated")
 
 
 def material_change(before: Reading | None, after: Reading) -> str | None:
@@ -33,24 +36,38 @@ def material_change(before: Reading | None, after: Reading) -> str | None:
     if after.flag_counts.safety and not before.flag_counts.safety:
         return "first safety flag"
     top = _top(after)
-    known = {point.point_id: (point, band) for band in _opinions(before) for point in band.points}
-    if sum(point.point_id not in known for point, _ in top) >= min(NEW_POINTS, len(top)) > 0:
+    known = _points(before)
+    if sum(key not in known for key in top) >= min(NEW_POINTS, len(top)) > 0:
         return "new points"
-    if any(_moved(*known[point.point_id], point, band) for point, band in top if point.point_id in known):
+    if any(_moved(known[key], now) for key, now in top.items() if key in known):
         return "share moved"
     return None
 
 
-def _opinions(reading: Reading) -> tuple[Band, ...]:
-    return reading.bands.negative, reading.bands.positive, reading.bands.unrated
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A point and the size of its band."""
+
+    point: Point
+    band_count: int
 
 
-def _top(reading: Reading) -> list[tuple[Point, Band]]:
-    pairs = [(p, band) for band in _opinions(reading) if band.review_count >= BAND_FLOOR for p in band.points]
-    return sorted(pairs, key=lambda pair: (-pair[0].review_count, pair[0].point_id))[:TOP]
+def _points(reading: Reading) -> dict[tuple[BandName, str], _Standing]:
+    """Return the points of all opinionated bands; their ids are unique within a band only."""
+    return {
+        (name, point.point_id): _Standing(point, band.review_count)
+        for name in _OPINIONS
+        for band in [getattr(reading.bands, name)]
+        for point in band.points
+    }
 
 
-def _moved(old: Point, old_band: Band, new: Point, new_band: Band) -> bool:
-    pooled = (old.review_count + new.review_count) / (old_band.review_count + new_band.review_count)
-    sigma = math.sqrt(pooled * (1 - pooled) / old_band.review_count)
-    return abs(new.share - old.share) > max(SHARE_MOVE, SIGMAS * sigma)
+def _top(reading: Reading) -> dict[tuple[BandName, str], _Standing]:
+    counted = [pair for pair in _points(reading).items() if pair[1].band_count >= BAND_FLOOR]
+    return dict(sorted(counted, key=lambda pair: (-pair[1].point.review_count, pair[0]))[:TOP])
+
+
+def _moved(old: _Standing, new: _Standing) -> bool:
+    pooled = (old.point.review_count + new.point.review_count) / (old.band_count + new.band_count)
+    sigma = math.sqrt(pooled * (1 - pooled) / old.band_count)
+    return abs(new.point.share - old.point.share) > max(SHARE_MOVE, SIGMAS * sigma)

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.candidates import Candidate, collect, quotable
+from processors.joining import Chosen, quotation, write_paragraph
 from processors.sentence_words import OPPOSITES
 from processors.sentences import words_of
-from processors.wording import Chosen, quotation, write_paragraph
 from schemas.points import Reading
 
 VERSION = "extractive-1"
@@ -39,9 +39,98 @@ _UNIT = 127.0 * 127.0
 _CENTRALITY_POWER = 1.0
 _SUPPORT_POWER = 0.5
 _BEST_WORDS = 11
-_PERSONAL, _STORY, _LABELLED, _FLAT = 0.8, 0.3, 1.2, 0.4
+_PERSONAL, _STORY, _LABELLED, _FLAT = 0.8, 0.3, 1.5, 0.4
+_ATTRIBUTION = 2
+"""Words of "some say", which each sentence of the smaller side begins with."""
+_LONGEST_MINOR = round(MINOR_PART * TARGET_WORDS)
+"""Words of the first sentence of a side, however small its part."""
+_FULL = 0.7
+"""Part of its words from which a side is not filled up with what neither praises nor complains."""
+_STRAY = 0.2
+"""Part of its score that a quote keeps however far it is from its point's headline."""
 _VOICES = 2
 """Sentences a side may begin with who says it."""
+_FLATS = 2
+"""Sentences a side may have that neither praise nor complain."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one side of the paragraph may take up.
+
+    Args:
+        side: 1 praise, -1 complaint.
+        words: Words to be used up.
+        flats: Sentences that may neither praise nor complain.
+        attribution: Words added to each sentence to say whose it is.
+    """
+
+    side: int
+    words: int
+    flats: int
+    attribution: int
+
+
+@dataclass
+class _Field:
+    """N candidates with the cosines of each pair, and of each with its point's headline.
+
+    A quote that is far from its headline may be a stray of a large point: it must not borrow the support.
+    """
+
+    candidates: list[Candidate]
+    likeness: npt.NDArray[np.float64]  # (N, N)
+    loyalty: npt.NDArray[np.float64]  # (N,)
+
+    def __post_init__(self) -> None:
+        self.taken: list[int] = []
+
+    def choose(self, part: _Part) -> list[Chosen]:
+        """Choose the sentences of one part, best first, until its words are used up."""
+        scores = self._scores(part.side)
+        order = sorted(scores, key=lambda index: (-scores[index], self.candidates[index].statement.sentence))
+        picked: list[int] = []
+        polar = [index for index in order if self.candidates[index].polarity]
+        for ranked, once in ((polar, True), (order, True), (order, False)):
+            if ranked is order and _words_of(picked, self.candidates) > _FULL * part.words:
+                break
+            for index in ranked:
+                if self._fits(index, picked, part, once):
+                    picked.append(index)
+                    self.taken.append(index)
+        chosen = [self.candidates[index] for index in _arranged(picked, self.candidates)]
+        return [Chosen(candidate.statement, candidate.support, candidate.share) for candidate in chosen]
+
+    def _scores(self, side: int) -> dict[int, float]:
+        own = [index for index, candidate in enumerate(self.candidates) if candidate.side == side]
+        weights = np.array([self.candidates[index].weight for index in own])
+        if not own:
+            return {}
+        centrality = np.maximum(self.likeness[np.ix_(own, own)] @ weights / weights.sum(), 1e-6)
+        return {
+            index: float(central) ** _CENTRALITY_POWER
+            * self.candidates[index].support ** _SUPPORT_POWER
+            * (_STRAY + (1 - _STRAY) * max(0.0, float(self.loyalty[index])))
+            * _readability(self.candidates[index])
+            for index, central in zip(own, centrality, strict=True)
+        }
+
+    def _fits(self, index: int, picked: list[int], part: _Part, once: bool) -> bool:
+        candidate = self.candidates[index]
+        words = _words_of([index, *picked], self.candidates) + part.attribution * (len(picked) + 1)
+        if index in self.taken or words > (part.words if picked else max(part.words, _LONGEST_MINOR)):
+            return False
+        if any(self.likeness[index, other] >= REDUNDANT for other in self.taken):
+            return False
+        if once and any(self.candidates[other].point == candidate.point for other in picked):
+            return False
+        if candidate.statement.personal and sum(self.candidates[o].statement.personal for o in picked) >= _VOICES:
+            return False
+        if not candidate.polarity and sum(not self.candidates[o].polarity for o in picked) >= part.flats:
+            return False
+        if candidate.statement.story and any(self.candidates[o].statement.story for o in picked):
+            return False
+        return not any(_opposed(candidate, self.candidates[other]) for other in picked)
 
 
 def compose(reading: Reading, encode: Encode) -> str:
@@ -56,13 +145,23 @@ def compose(reading: Reading, encode: Encode) -> str:
     praise_first = praise >= complaint
     if not any(candidate.side == (1 if praise_first else -1) for candidate in candidates):
         return quotation(quotable(reading, 1 if praise_first else -1))
-    vectors = encode([candidate.statement.sentence for candidate in candidates]).astype(np.float64)
-    field = _Field(candidates, vectors @ vectors.T / _UNIT)
-    minor = min(praise, complaint) / (praise + complaint)
-    minor_words = _minor_words(minor, min(praise, complaint))
-    other = field.choose(-1 if praise_first else 1, minor_words) if minor_words else []
-    leading = field.choose(1 if praise_first else -1, TARGET_WORDS - sum(chosen.words for chosen in other))
-    return write_paragraph(leading, other, praise_first)
+    field = _compare(candidates, encode)
+    side = 1 if praise_first else -1
+    minor_words = _minor_words(min(praise, complaint) / (praise + complaint), min(praise, complaint))
+    other = field.choose(_Part(-side, minor_words, 0, _ATTRIBUTION)) if minor_words else []
+    leading = field.choose(_Part(side, TARGET_WORDS - _words(other, _ATTRIBUTION), _FLATS, 0))
+    while len(other) > 1 and _words(other, _ATTRIBUTION) > MINOR_PART / (1 - MINOR_PART) * _words(leading, 0):
+        other.pop()
+    uncapitalised = {word for c in candidates for word in c.statement.text.split()[1:] if word.islower()}
+    return write_paragraph(leading, other, praise_first, uncapitalised)
+
+
+def _compare(candidates: list[Candidate], encode: Encode) -> _Field:
+    texts = [candidate.statement.sentence for candidate in candidates]
+    headlines = [candidate.headline for candidate in candidates]
+    vectors = encode([*texts, *headlines]).astype(np.float64)
+    own, heads = vectors[: len(texts)], vectors[len(texts) :]
+    return _Field(candidates, own @ own.T / _UNIT, np.einsum("nd,nd->n", own, heads) / _UNIT)
 
 
 def _mix(reading: Reading, candidates: Sequence[Candidate]) -> tuple[float, float]:
@@ -86,58 +185,6 @@ def _minor_words(part: float, reviews: float) -> int:
     return round(TARGET_WORDS * min(MINOR_PART, max(part, MINOR_LEAST)))
 
 
-@dataclass
-class _Field:
-    """Candidates with the similarity of each pair, ``(N, N)`` float64 cosines."""
-
-    candidates: list[Candidate]
-    likeness: npt.NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        self.taken: list[int] = []
-
-    def choose(self, side: int, words: int) -> list[Chosen]:
-        """Choose sentences of one side, best first, until the words are used up."""
-        scores = self._scores(side)
-        order = sorted(scores, key=lambda index: (-scores[index], self.candidates[index].statement.sentence))
-        picked: list[int] = []
-        for once in (True, False):
-            for index in order:
-                if self._fits(index, picked, words, once):
-                    picked.append(index)
-                    self.taken.append(index)
-        chosen = [self.candidates[index] for index in _arranged(picked, self.candidates)]
-        return [Chosen(candidate.statement, candidate.support, candidate.share) for candidate in chosen]
-
-    def _scores(self, side: int) -> dict[int, float]:
-        own = [index for index, candidate in enumerate(self.candidates) if candidate.side == side]
-        weights = np.array([self.candidates[index].weight for index in own])
-        if not own:
-            return {}
-        centrality = np.maximum(self.likeness[np.ix_(own, own)] @ weights / weights.sum(), 1e-6)
-        return {
-            index: float(central) ** _CENTRALITY_POWER
-            * self.candidates[index].support ** _SUPPORT_POWER
-            * _readability(self.candidates[index])
-            for index, central in zip(own, centrality, strict=True)
-        }
-
-    def _fits(self, index: int, picked: list[int], words: int, once: bool) -> bool:
-        candidate = self.candidates[index]
-        rest = words - sum(_length(self.candidates[other]) for other in picked)
-        if index in self.taken or _length(candidate) > rest + (2 if picked else words):
-            return False
-        if any(self.likeness[index, other] >= REDUNDANT for other in self.taken):
-            return False
-        if once and any(self.candidates[other].point == candidate.point for other in picked):
-            return False
-        if candidate.statement.personal and sum(self.candidates[o].statement.personal for o in picked) >= _VOICES:
-            return False
-        if candidate.statement.story and any(self.candidates[o].statement.story for o in picked):
-            return False
-        return not any(_opposed(candidate, self.candidates[other]) for other in picked)
-
-
 def _arranged(picked: list[int], candidates: Sequence[Candidate]) -> list[int]:
     """Return the chosen in order of choice, led by the first that is about the product itself."""
     first = next((index for index in picked if not candidates[index].statement.personal), None)
@@ -154,8 +201,12 @@ def _readability(candidate: Candidate) -> float:
     return value * (_FLAT + (1 - _FLAT) * abs(candidate.polarity))
 
 
-def _length(candidate: Candidate) -> int:
-    return len(candidate.statement.sentence.split())
+def _words(part: Sequence[Chosen], attribution: int) -> int:
+    return sum(chosen.words + attribution for chosen in part)
+
+
+def _words_of(indices: Sequence[int], candidates: Sequence[Candidate]) -> int:
+    return sum(len(candidates[index].statement.sentence.split()) for index in indices)
 
 
 def _opposed(one: Candidate, other: Candidate) -> bool:

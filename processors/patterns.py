@@ -1,4 +1,4 @@
-"""Phrase lists compiled to one pattern each."""
+"""Phrase lists, and one pattern made of each."""
 
 import re
 import tomllib
@@ -20,4 +20,14 @@ def phrase_pattern(section: str, name: str) -> re.Pattern[str]:
         >>> phrase_pattern("flags", "safety").search("it caught fire").start()
         3
     """
-    return re.compile(r"(?<!\w)(?:" + "|".join(_LISTS[section][name]) + ")")
+    return re.compile(r"(?<!\w)(?:" + "|".join(phrases(section, name)) + ")")
+
+
+def phrases(section: str, name: str) -> list[str]:
+    """Return one list of ``patterns.toml``.
+
+    Raises:
+        KeyError: If there is no such list.
+    """
+    found: list[str] = _LISTS[section][name]
+    return found

@@ -36,7 +36,8 @@ class Statement:
 
 _I = r"(?:i|we)"
 _HOW = (
-    r"((?:(?:really|absolutely|just|truly|also|still|both|all|simply|do|did|personally|especially|particularly|certainly"
+    r"((?:(?:really|absolutely|just|truly|also|still|both|all|simply|do|did|personally|especially|particularly"
+    r"|certainly"
     r"|definitely|totally|highly|strongly|very|so|much|too|completely|extremely|always|not|most|will|would|would not"
     r"|wouldn't|don't|do not|did not|didn't|thoroughly|quite|pretty|super|more than|beyond|even)\s+){0,3})"
 )
@@ -88,7 +89,7 @@ def _fixed(plural: str, singular: str) -> Callable[[re.Match[str]], Statement]:
 
 
 _PERSONAL: tuple[Rule, ...] = (
-    _rule(rf"{_I}\s+{_HOW}{_LIKES}\s+(.+)", _liking),
+    _rule(rf"{_I}\s+{_HOW}{_LIKES}\s+((?!is\b|was\b|are\b).+)", _liking),
     _rule(
         rf"{_HOW}(love|like|loved|liked|enjoyed|hated|hate|wish)\s+((?:the|this|it|these|them|they|how|that)\b.*)",
         _liking,
@@ -135,9 +136,11 @@ _PERSONAL: tuple[Rule, ...] = (
 _STORY = re.compile(
     r"^(?:i|we) (?:(also|never|just|really|actually|even|have|had|haven't|hadn't|already|always|recently) )?"
     r"(had|has|was|were|used|wore|needed|wanted|tried|took|put|paid|returned|received|got|washed|noticed|expected"
-    r"|thought|felt|loved|sent|exchanged|replaced|went|ended|kept|lost|stopped|started|ran|plugged|installed|worn|waited"
+    r"|thought|felt|loved|sent|exchanged|replaced|went|ended|kept|lost|stopped|started|ran|plugged|installed"
+    r"|worn|waited"
     r"|called|emailed|contacted|ate|left|didn't|couldn't|wasn't|been|seen|owned|dropped|charged|sized|spent"
-    r"|called|looked|searched|compared|formatted|transferred|copied|worked|played|enjoyed|attached|decided|gave)\b(.*)$",
+    r"|called|looked|searched|compared|formatted|transferred|copied|worked|played|enjoyed|attached|decided"
+    r"|gave)\b(.*)$",
     re.IGNORECASE,
 )
 _MINE = re.compile(r"\b(?:my|our)\b", re.IGNORECASE)

@@ -5,9 +5,12 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from processors.claims import Claim
-from processors.clusters import Clusters, Vectors
+from processors.clusters import Clusters
+from processors.features import claim_features
 from processors.head import Head
 from processors.persistence import Trace, dump_band, dump_trace, load_band, read_traces
 from processors.pruning import prune
@@ -15,6 +18,8 @@ from processors.reading import read_product
 from processors.recency import RecentReviews, unix_s
 from schemas.points import BAND_NAMES, Reading
 from schemas.reviews import Review
+
+Vectors = npt.NDArray[np.int8]
 
 HEAD: Final = "head"
 _LEANS: Final = (-1, 0, 1, 0)  # of BAND_NAMES
@@ -109,7 +114,7 @@ class Product:
         place = band_of(review.rating)
         band = self._bands[place]
         self._head.fold(review, claims)
-        hits = band.fold(review.review_id, _LEANS[place], claims, vectors)
+        hits = band.fold(review.review_id, _LEANS[place], claims, claim_features(claims, vectors))
         merges = prune(band)
         time_s = unix_s(at)
         self._recent.add(time_s)
@@ -117,7 +122,12 @@ class Product:
         return dump_trace(Trace(place, time_s, hits, merges))
 
     def read(self, encode: Callable[[Sequence[str]], Vectors]) -> Reading:
-        """Say what stands: points, value for money, flags, metrics. Changes nothing."""
+        """Say what stands: points, value for money, flags, metrics. Changes nothing.
+
+        Args:
+            encode: Encoder of the vectors that were folded. Not called today: quotes are scored when they are
+                folded, because encoding them again took longer than all else in a reading.
+        """
         return read_product(self._head, self._bands, self._recent.count)
 
     def mark_read(self) -> None:

@@ -7,6 +7,8 @@ _TAG = re.compile(r"<[^<>]{0,40}>")
 _LINK = re.compile(r"https?:|www\.|\.com\b|@\w")
 _ASIDE = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 _STRANGE = re.compile(r"[^\w\s.,;:!?'\"$%&/+*#°-]")
+_QUOTED = re.compile(r"(?<!\w)'(\w[^']*\w)'(?!\w)")
+_QUOTE_MARK = re.compile(r"(?<!\w)'|(?<= )-(?=\w)|(?<=\w)-(?= )")
 _MARK_RUN = re.compile(r"([!?.,])[!?.,]+")
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_MARK = re.compile(r"\s+([,.;:!?])")
@@ -18,27 +20,31 @@ _QUOTES = str.maketrans(
     {"\u2019": "'", "\u2018": "'", "`": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
 )
 
+_LEADING_WORDS = (
+    r"and|but|so|also|plus|umm?|man(?=,)|next(?=,)|well|honestly|overall|anyway|anyways|however|though|although|yes|yeah|yea|oh|wow|now|ok|okay"
+    r"|basically|seriously|frankly|actually|again|first(?=,)|firstly|secondly|lastly|finally|all in all|in short"
+    r"|bottom line|in general|in my (?:humble )?opinion|imo|imho|for me|to me|to be honest|tbh|as always|as usual"
+    r"|otherwise|unfortunately|fortunately|luckily|sadly|thankfully|hopefully|additionally|furthermore|moreover|update"
+    r"|pros?|cons?|on the other hand|with that said|that said|that being said|that way|then|because|except|yet"
+    r"|first of all|i mean|the only (?:downside|problem|issue|drawback|con) (?:is|was) that|(?:it )?turns out"
+    r"|of course|as for me"
+)
+_ALSO = "(?:also |really |just |still |do |honestly |personally )?"
+_SAYING = "think|believe|guess|must say|have to say|have to admit|must admit|will say|would say"
 _OPENER = re.compile(
-    r"""^(?:(?:and|but|so|also|plus|well|honestly|overall|anyway|anyways|however|though|although|yes|yeah|yea|oh|wow|now|ok|okay
-    |basically|seriously|frankly|actually|again|firstly|secondly|lastly|finally|all\ in\ all|in\ short|bottom\ line
-    |in\ general|in\ my\ (?:humble\ )?opinion|imo|imho|for\ me|to\ me|to\ be\ honest|tbh|as\ always|as\ usual|otherwise
-    |unfortunately|fortunately|luckily|sadly|thankfully|hopefully|additionally|furthermore|moreover|update|pros?|cons?
-    |on\ the\ other\ hand|with\ that\ said|that\ said|that\ being\ said|that\ way|then|because|except|yet|first\ of\ all
-    |the\ only\ (?:downside|problem|issue|drawback|con)\ (?:is|was)\ that|i\ mean|turns\ out|it\ turns\ out|of\ course|as\ for\ me)(?:\s*[,:]\s*|\s*-\s+|\s+)
-    |(?:i|we)\ (?:also\ |really\ |just\ |still\ |do\ |honestly\ |personally\ )?(?:think|believe|guess|agree|noticed|suppose|feel|felt
-    |thought|must\ say|have\ to\ say|have\ to\ admit|must\ admit|will\ say|would\ say|can\ say|know|found)\ (?:that|like)\ 
-    |(?:i|we)\ (?:also\ |really\ |just\ |still\ |do\ |honestly\ |personally\ )?(?:think|believe|guess|must\ say|have\ to\ say
-    |have\ to\ admit|must\ admit|will\ say|would\ say)[,:]?\ (?=(?:it|the|this|they|these|that|there)\b)
-    |it\ (?:seems|appears)\ (?:that\ |like\ |to\ me\ that\ )(?=(?:it|the|this|they|these)\b)
-    |(?:very\ )?first(?:ly)?\ off,?\ |one\ thing\ is\ (?:that\ )?)+""",
-    re.IGNORECASE | re.VERBOSE,
+    rf"^(?:(?:{_LEADING_WORDS})(?:\s*[,:]\s*|\s*-\s+|\s+)"
+    rf"|(?:i|we) {_ALSO}(?:{_SAYING}|agree|noticed|suppose|feel|felt|thought|can say|know|found) (?:that|like) "
+    rf"|(?:i|we) {_ALSO}(?:{_SAYING})[,:]? (?=(?:it|the|this|they|these|that|there)\b)"
+    r"|it (?:seems|appears) (?:that |like |to me that )(?=(?:it|the|this|they|these)\b)"
+    r"|(?:very )?first(?:ly)? off,? |one thing is (?:that )?)+",
+    re.IGNORECASE,
 )
 _CLOSER = re.compile(
-    r"""(?:\s*,?\s+(?:though|too|either|lol|haha|imo|imho|for\ me|to\ me|in\ my\ opinion|as\ well|so|and|but|or|at\ least
-    |i\ think|i\ guess|i\ believe|i\ must\ say|in\ my\ book|for\ sure|ever|however))+$""",
-    re.IGNORECASE | re.VERBOSE,
+    r"(?:\s*,?\s+(?:though|too|either|lol|haha|imo|imho|for me|to me|in my opinion|as well|so|and yes|and|but"
+    r"|or|at least|i think|i guess|i believe|i must say|in my book|for sure|ever|however))+$",
+    re.IGNORECASE,
 )
-_ON_ME = re.compile(r"\s+(?:for|on|to)\s+(?:me|us)\b(?=\s*(?:$|[,.;]|and\b|but\b))", re.IGNORECASE)
+_ON_ME = re.compile(r"(?<!ing)\s+(?:for|on|to)\s+(?:me|us)\b(?=\s*(?:$|[,.;]|and\b|but\b))", re.IGNORECASE)
 _FITS_ME = re.compile(r"\b(fits?|fitted|suits?)\s+(?:me|us)\b", re.IGNORECASE)
 _THAN_THOUGHT = re.compile(
     r"\bthan (?:i|we) (?:had |would have |was |originally )*(?:thought|expected|imagined|anticipated|expecting|hoped)"
@@ -47,17 +53,32 @@ _THAN_THOUGHT = re.compile(
 )
 _IN_MY_OPINION = re.compile(r",?\s*\bin\s+my\s+(?:humble\s+|honest\s+)?opinion\b,?", re.IGNORECASE)
 _MY = re.compile(
-    r"\b(?:my|our)\s+(?!(?:own|opinion|first|second|third|last|only|next|one|two|husband|wife|son|daughter"
-    r"|(?:personal )?experiences?|needs?|life|mind|family|eyes?|hearts?|hands?|expectations?|money|taste|knowledge|purposes?)\b)",
+    r"\b(?:my|our)\s+(?!(?:own|opinion|least|first|second|third|last|only|next|one|two|husband|wife|son|daughter"
+    r"|(?:personal )?experiences?|needs?|life|mind|family|eyes?|hearts?|hands?|expectations?|money|taste"
+    r"|knowledge|purposes?)\b)",
     re.IGNORECASE,
 )
 _MY_FAVORITE = re.compile(r"\b(?:my|our)\s+(?:new\s+)?(favou?rite)(s?)\b(?!\s*s)", re.IGNORECASE)
 
 _THEIRS = {
-    "i am": "they are", "i was": "they were", "i'm": "they're", "i've": "they've", "i'd": "they'd", "i'll": "they'll", "i": "they",
-    "we're": "they're", "we've": "they've", "we'd": "they'd", "we'll": "they'll", "we": "they", "me": "them", "myself": "themselves",
-    "ourselves": "themselves", "im": "they're", "ive": "they've",
-}  # fmt: skip
+    "i am": "they are",
+    "i was": "they were",
+    "i'm": "they're",
+    "i've": "they've",
+    "i'd": "they'd",
+    "i'll": "they'll",
+    "i": "they",
+    "we're": "they're",
+    "we've": "they've",
+    "we'd": "they'd",
+    "we'll": "they'll",
+    "we": "they",
+    "me": "them",
+    "myself": "themselves",
+    "ourselves": "themselves",
+    "im": "they're",
+    "ive": "they've",
+}
 _SELF = re.compile(r"\b(?:" + "|".join(_THEIRS) + r")\b(?!')", re.IGNORECASE)
 
 
@@ -77,6 +98,7 @@ def tidy(text: str) -> str | None:
     if "(" in text or ")" in text or "?" in text:
         return None
     text = _STRANGE.sub(" ", text).replace('"', "").replace("*", "")
+    text = _QUOTE_MARK.sub("", _QUOTED.sub(r"\1", text))
     text = _quieter(_MARK_RUN.sub(r"\1", text))
     text = _GLUED.sub(r"\1 ", _SPACE_BEFORE_MARK.sub(r"\1", _SPACE.sub(" ", text)))
     text = text.strip(" .,;:!-'/&+#%")

@@ -1,111 +1,67 @@
-"""Join chosen statements to a paragraph: who says what, and what is only said by some."""
+"""The words of a band's clusters as one matrix, so that groups are told apart, ranked and named at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
-from processors.sentences import Statement, lowered
+import numpy as np
+import numpy.typing as npt
 
-MANY_SHARE = 0.25
-MANY_REVIEWS = 5
-"""Part of all reviews, and number, from which a point is said by many."""
+from processors.clusters import Cluster
+from processors.lexicon import CONCEPT_COUNT, CONCEPT_OF, sense
+from processors.salience import Salience
 
-_JOINED_WORDS = 9
-"""Longest sentence, in words, that another is joined to."""
+Floats = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A statement with how many stand behind it."""
-
-    statement: Statement
-    support: int
-    share: float  # of all reviews, 0 to 1
-
-    @property
-    def words(self) -> int:
-        """Length of its sentence."""
-        return len(self.statement.sentence.split())
-
-    @property
-    def by_many(self) -> bool:
-        """Whether "many" is no exaggeration."""
-        return self.share >= MANY_SHARE and self.support >= MANY_REVIEWS
-
-    @property
-    def by_one(self) -> bool:
-        """Whether one reviewer alone says it."""
-        return self.support == 1 or self.statement.story
+_DESCRIPTION_WEIGHT: Final = 0.55  # as a name: "soft" against "fabric"
+_CONCEPT_WEIGHT: Final = 1.4  # as a name: a word known to speak of an aspect
+_TOLD_SHARE: Final = 0.05  # of a cluster's reviews: rarer words are chance
+_CONCEPT_SHARE: Final = 0.5
 
 
-def write_paragraph(leading: Sequence[Chosen], other: Sequence[Chosen], praise_first: bool) -> str:
-    """Return the paragraph: the leading side told plainly, the other side as what some say.
+class Wording:
+    """Counts and weights of the T terms that the K clusters of a band use.
 
     Args:
-        leading: What most reviews say, most important first.
-        other: What the rest say.
-        praise_first: Whether the leading side is praise.
-
-    Example:
-        >>> plain = Chosen(Statement("The fabric is soft"), 3, 0.6)
-        >>> write_paragraph([plain], [Chosen(Statement("The zipper broke"), 1, 0.2)], praise_first=True)
-        'The fabric is soft. However, one reviewer says the zipper broke.'
+        clusters: The K clusters.
+        salience: How specific a term is in the product.
     """
-    sentences = _leading(leading)
-    turn = ("However, " if praise_first else "Still, ") if sentences else ""
-    for place, chosen in enumerate(other):
-        sentence = _attributed(chosen, first=place == 0)
-        sentences.append(turn + sentence if turn and place == 0 else sentence[0].upper() + sentence[1:])
-    return " ".join(sentence + "." for sentence in sentences)
+
+    def __init__(self, clusters: list[Cluster], salience: Salience) -> None:
+        told = [_told(cluster) for cluster in clusters]
+        self.terms = sorted({term for words in told for term in words})
+        place = {term: column for column, term in enumerate(self.terms)}
+        self.counts: Floats = np.zeros((len(clusters), len(self.terms)), np.float32)  # (K, T) claims
+        for row, words in enumerate(told):
+            self.counts[row, [place[term] for term in words]] = list(words.values())
+        self.salience: Floats = np.array([salience[term] for term in self.terms], np.float32)  # (T,)
+        self._naming: Floats = self.salience * np.array([_naming(term) for term in self.terms], np.float32)
+        self._concepts: Floats = np.zeros((len(self.terms), CONCEPT_COUNT), np.float32)
+        for column, term in enumerate(self.terms):
+            if term in CONCEPT_OF:
+                self._concepts[column, CONCEPT_OF[term]] = 1
+
+    def concepts(self, counts: Floats, sizes: Floats) -> list[int | None]:
+        """Return for each row of ``counts`` (N, T) the concept that half of its claims speak of, if there is one."""
+        if not len(self.terms):
+            return [None] * len(counts)
+        spoken = counts @ self._concepts
+        top = spoken.argmax(axis=1)
+        clear = spoken[np.arange(len(top)), top] >= _CONCEPT_SHARE * sizes
+        return [int(concept) if known else None for concept, known in zip(top, clear, strict=True)]
+
+    def ranked(self, counts: Floats, limit: int) -> list[str]:
+        """Return the terms of one row (T,) that name it best: frequent, specific, aspects before descriptions."""
+        weights = counts * self._naming
+        order = np.argsort(-weights, kind="stable")[:limit]
+        return [self.terms[column] for column in order if counts[column] > 0]
 
 
-def quotation(quote: str | None) -> str:
-    """Return a reviewer's own words as the whole text; "" when there are none.
-
-    Example:
-        >>> quotation("I got this for my son")
-        'One reviewer writes: "I got this for my son."'
-    """
-    return f'One reviewer writes: "{quote[0].upper()}{quote[1:]}."' if quote else ""
+def _told(cluster: Cluster) -> dict[str, int]:
+    least = _TOLD_SHARE * cluster.review_count
+    return {term: count for term, count in cluster.words.items() if count >= least}
 
 
-def _leading(leading: Sequence[Chosen]) -> list[str]:
-    sentences: list[str] = []
-    voices = 0
-    for chosen in leading:
-        statement = chosen.statement
-        if statement.personal:
-            who = _voice(chosen, voices)
-            verb = statement.singular if who in {"One reviewer", "Another"} else statement.text
-            sentences.append(f"{who} {verb}")
-            voices += 1
-        elif sentences and _joinable(sentences[-1], statement.text):
-            sentences[-1] += " and " + statement.text.removeprefix("It ")
-        else:
-            sentences.append(statement.text)
-    return sentences
-
-
-def _voice(chosen: Chosen, voices: int) -> str:
-    if chosen.by_one:
-        return "Another" if voices else "One reviewer"
-    if voices == 0:
-        return "Reviewers"
-    return "Many" if chosen.by_many else "Others"
-
-
-def _joinable(last: str, following: str) -> bool:
-    """Return whether "It ..." follows "It ..." and both are short enough to be one sentence."""
-    if not (last.startswith("It ") and following.startswith("It ")) or " and " in last or "," in last:
-        return False
-    return len(last.split()) <= _JOINED_WORDS and len(following.split()) <= _JOINED_WORDS
-
-
-def _attributed(chosen: Chosen, first: bool) -> str:
-    statement = chosen.statement
-    if chosen.by_one:
-        who = "one reviewer" if first else "another"
-        return f"{who} {statement.singular}" if statement.personal else f"{who} says {lowered(statement.text)}"
-    who = ("many" if chosen.by_many else "some") if first else "others"
-    if statement.personal:
-        return f"{who} reviewers {statement.text}" if first else f"{who} {statement.text}"
-    return f"{who} say {lowered(statement.text)}"
+@lru_cache(maxsize=1 << 14)
+def _naming(term: str) -> float:
+    described = _DESCRIPTION_WEIGHT if sense(term).value else 1.0
+    return described * (_CONCEPT_WEIGHT if term in CONCEPT_OF else 1.0)

@@ -1,10 +1,11 @@
 """Records on the ``points`` topic: what the reviews of one product say, counted."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from schemas.records import Op, Sources
+from schemas.records import Op, Revision, Sources
 
 BandName = Literal["negative", "neutral", "positive", "unrated"]
 BAND_NAMES: tuple[BandName, ...] = ("negative", "neutral", "positive", "unrated")
@@ -95,7 +96,7 @@ class RatingCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Plain counts over all reviews of the product."""
 
-    review_count: int
+    review_count: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     mean_rating: float | None  # none while no review has a rating
     rating_counts: RatingCounts
     last_30_days: int  # reviews in the 30 days before the newest one
@@ -115,7 +116,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
     """What stands for one product after its latest reading. Kafka key: ``product_id``."""
 
     product_id: str
-    revision: int  # grows by at least one a reading
+    revision: Revision  # grows by at least one a reading
     op: Op
     review_count: int
     bands: Bands

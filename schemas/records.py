@@ -27,6 +27,9 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 Label = Annotated[str, Meta(max_length=200)]
 """A short word a producer chose: a language, a category."""
 
+Revision = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""Grows with every change; what a 64-bit column holds."""
+
 Op = Literal["upsert", "delete"]
 Sources = dict[str, dict[str, int]]
 """``{"reviews": {"3": 1042}}``: includes every event of partition 3 below offset 1042."""

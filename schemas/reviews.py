@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas.records import Identifier, Label, Op, Timestamp, check_text
+from schemas.records import Identifier, Label, Op, Revision, Timestamp, check_text
 
 Rating = Annotated[int, Meta(ge=1, le=5)]
 
@@ -27,7 +27,7 @@ class Review(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: Label | None = None
     category: Label | None = None
     op: Op = "upsert"
-    revision: Annotated[int, Meta(ge=0)] = 0
+    revision: Revision = 0
 
     def __post_init__(self) -> None:
         check_text(self.text, self.op)

@@ -1,6 +1,5 @@
-"""The topology: every agent with its inputs and outputs, and how Faust is set up to run one."""
+"""How Faust is set up to run one agent of ``streams/graph.py``."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -10,35 +9,13 @@ from infra.kafka import ssl_context
 from infra.settings import KafkaSettings
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSpec:
-    """One verb of the graph."""
-
-    name: str
-    inputs: tuple[str, ...]  # logical topics it reads
-    outputs: tuple[str, ...]  # logical topics it writes, dead-letters aside
-
-
-AGENTS: dict[str, AgentSpec] = {
-    spec.name: spec
-    for spec in (
-        AgentSpec("digest", ("reviews",), ("points",)),
-        AgentSpec("summarize", ("points",), ("summaries",)),
-    )
-}
-"""In the order of the stream: what an agent reads, one before it writes."""
-
-SUPERSEDING = ("points", "summaries")
-"""Topics whose newest record of a key says everything."""
-
-
 def build_app(agent: str, slot: int, settings: KafkaSettings, data_folder: str) -> faust.App:
     """Set Faust up for one agent: its own app id, therefore its own consumer group. Nothing connects yet.
 
     Each value was measured; see DECISIONS.md.
 
     Args:
-        agent: A name in ``AGENTS``.
+        agent: A name in ``streams.graph.AGENTS``.
         slot: Which of the agent's workers; a restarted slot takes its partitions back at once.
         settings: Where the broker is.
         data_folder: Where Faust may keep its files.

@@ -5,13 +5,15 @@ Errors:
     └── the fence belongs to another cluster or topic, or lies beyond the log's end
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from infra import fences
+from infra import fences, outbox
 from infra.database import Store
 from infra.fences import Partition
 from infra.kafka_admin import TopicIdentity
+from infra.outbox import Cause, Output
+from streams.holes import Lost
 
 REMEDIES = (
     "if the broker was set up anew, start over with `millrace down --wipe`; "
@@ -20,6 +22,7 @@ REMEDIES = (
 
 Identify = Callable[[list[str]], Mapping[str, TopicIdentity]]
 Ranges = Callable[[list[Partition]], Mapping[Partition, tuple[int, int]]]
+Lose = Callable[[Partition, Lost], tuple[Output, Cause]]
 
 
 class FenceRefused(RuntimeError):
@@ -33,15 +36,19 @@ class Assignment:
         store: Where fences live.
         identify: Topics -> their identity on the broker.
         ranges: Partitions -> the log's (start, end).
+        lose: Makes the dead letter of a range that the broker has deleted.
     """
 
-    def __init__(self, store: Store, identify: Identify, ranges: Ranges) -> None:
+    def __init__(self, store: Store, identify: Identify, ranges: Ranges, lose: Lose) -> None:
         self._store = store
         self._identify = identify
         self._ranges = ranges
+        self._lose = lose
 
     def fences(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """Return the offset each partition is to be read from, creating first fences at the log's start.
+        """Return the offset each partition is to be read from.
+
+        A first fence is the log's start. What the broker deleted above a fence becomes a dead letter.
 
         Raises:
             FenceRefused: If a fence does not fit the broker.
@@ -49,27 +56,35 @@ class Assignment:
         wanted = sorted(set(partitions))
         identities = self._identify(sorted({topic for topic, _ in wanted}))
         ranges = self._ranges(wanted)
-        with self._store.read() as connection:
-            standing = fences.read_fences(connection, wanted)
-        missing = [partition for partition in wanted if partition not in standing]
+        standing = self._standing(wanted)
         for partition, row in standing.items():
             check_fence(row, identities[partition[0]], ranges[partition][1])
-        if missing:
-            self._create(missing, identities, ranges)
-            with self._store.read() as connection:
-                standing = fences.read_fences(connection, wanted)
+        starts = {partition: start for partition, (start, _) in ranges.items()}
+        if any(
+            partition not in standing or standing[partition].next_offset < starts[partition] for partition in wanted
+        ):
+            self._settle(wanted, identities, starts)
+            standing = self._standing(wanted)
         return {partition: row.next_offset for partition, row in standing.items()}
 
-    def _create(
+    def _standing(self, wanted: Sequence[Partition]) -> dict[Partition, Any]:
+        with self._store.read() as connection:
+            return fences.read_fences(connection, wanted)
+
+    def _settle(
         self,
-        missing: Iterable[Partition],
+        wanted: Sequence[Partition],
         identities: Mapping[str, TopicIdentity],
-        ranges: Mapping[Partition, tuple[int, int]],
+        starts: Mapping[Partition, int],
     ) -> None:
         with self._store.write() as connection:
-            for partition in missing:
-                identity = identities[partition[0]]
-                fences.create(connection, partition, ranges[partition][0], identity.cluster_id, identity.topic_id)
+            for partition in wanted:
+                start, identity = starts[partition], identities[partition[0]]
+                fences.create(connection, partition, start, identity.cluster_id, identity.topic_id)
+                here = fences.next_offset(connection, partition)
+                if here < start:  # deleted before it was read: told once, never skipped in silence
+                    fences.advance(connection, partition, here, start)
+                    outbox.add(connection, [self._lose(partition, Lost(here, start))])
 
 
 def check_fence(row: Any, identity: TopicIdentity, end: int) -> None:
@@ -80,8 +95,12 @@ def check_fence(row: Any, identity: TopicIdentity, end: int) -> None:
     """
     place = f"{row.topic}:{row.partition}"
     if row.cluster_id != identity.cluster_id:
-        raise FenceRefused(f"the fence of {place} is from Kafka cluster {row.cluster_id}, this is {identity.cluster_id}; {REMEDIES}")
+        raise FenceRefused(
+            f"the fence of {place} is from Kafka cluster {row.cluster_id}, this is {identity.cluster_id}; {REMEDIES}"
+        )
     if row.topic_id != identity.topic_id:
         raise FenceRefused(f"{row.topic} was deleted and created again since its fence was written; {REMEDIES}")
     if row.next_offset > end:
-        raise FenceRefused(f"the fence of {place} is at {row.next_offset}, but the log ends at {end}; the broker lost data; {REMEDIES}")
+        raise FenceRefused(
+            f"the fence of {place} is at {row.next_offset}, but the log ends at {end}; the broker lost data; {REMEDIES}"
+        )

@@ -1,4 +1,4 @@
-"""Named crash points: where tests kill the process, to prove that nothing is lost there."""
+"""Named crash points: where tests stop the process, to prove that nothing is lost there."""
 
 import os
 import signal
@@ -16,39 +16,39 @@ POINTS = (
     "timer_in_transaction",
     "timer_after_commit",
     "work_after_call",
+    "work_in_transaction",
     "work_after_commit",
 )
 
 
 def crash_points(environ: Mapping[str, str]) -> Callable[[str], None]:
-    """Return what is called at each crash point: nothing, unless the environment names one.
+    """Return what is called at each crash point: it does nothing, unless the environment names one.
 
     Args:
-        environ: ``MILLRACE_CRASH_AT=NAME`` or ``NAME:N`` kills at the Nth passing (SIGKILL).
+        environ: ``MILLRACE_CRASH_AT=NAME``, ``NAME:N`` for the Nth passing, or ``NAME:N:STOP`` to
+            freeze the process (SIGSTOP) instead of killing it (SIGKILL).
 
     Raises:
         ValueError: If it names no crash point.
     """
     setting = environ.get(VARIABLE)
     if not setting:
-        return _pass
-    name, _, count = setting.partition(":")
+        return lambda _: None
+    given = setting.split(":")
+    name, passing, action = given + ["", "1", "KILL"][len(given) :]
     if name not in POINTS:
         raise ValueError(f"{VARIABLE}={name}: no such crash point; known: {', '.join(POINTS)}")
-    return _Killer(name, int(count or 1))
+    return _Crash(name, int(passing), signal.Signals[f"SIG{action}"])
 
 
-def _pass(_: str) -> None:
-    return
-
-
-class _Killer:
-    def __init__(self, name: str, passings: int) -> None:
+class _Crash:
+    def __init__(self, name: str, passing: int, number: signal.Signals) -> None:
         self._name = name
-        self._left = passings
+        self._left = passing
+        self._number = number
 
     def __call__(self, name: str) -> None:
         if name == self._name:
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)

@@ -28,10 +28,9 @@ from infra.database import Store
 from infra.fences import Moved, Partition
 from infra.outbox import Cause, Output
 from schemas.heartbeats import Counters
-from schemas.records import Unreadable
-from streams.events import Crash, Decision, Handler, Rejection, read_events
+from streams.events import Crash, Decision, Event, Handler, Rejection, read_events
 from streams.holes import Holes, Lost
-from streams.letters import dead_letter
+from streams.letters import dead_letter, lost_range
 from streams.publisher import Publisher
 from streams.runs import Run, RunConsumer
 
@@ -95,8 +94,12 @@ class Applier:
 
     @property
     def fences(self) -> Mapping[Partition, int]:
-        """The next offset of each partition we have applied runs of."""
+        """The next offset of each partition that is ours."""
         return self._fences
+
+    def assigned(self, fences: Mapping[Partition, int]) -> None:
+        """Start from these fences: while a partition was elsewhere, others have moved its fence."""
+        self._fences = dict(fences)
 
     def apply(self, run: Run) -> None:
         """Change state once for every record of a run that was not applied before.
@@ -131,7 +134,7 @@ class Applier:
         self._crash("after_decide")
         self._write(partition, fence, following, decision, letters)
         self._crash("after_commit")
-        self._count(fresh, letters)
+        self._count(fresh, events, letters)
 
     def _standing(self, partition: Partition) -> int:
         if partition not in self._fences:
@@ -139,14 +142,22 @@ class Applier:
                 self._fences[partition] = fences.next_offset(connection, partition)
         return self._fences[partition]
 
-    def _letters(self, rejections: Sequence[Rejection], partition: Partition, lost: Lost | None) -> list[tuple[Output, Cause]]:
+    def _letters(
+        self, rejections: Sequence[Rejection], partition: Partition, lost: Lost | None
+    ) -> list[tuple[Output, Cause]]:
         failed_at = datetime.fromtimestamp(self._now(), UTC)
-        if lost is not None:
-            rejections = [_lost_range(partition, lost), *rejections]
-        return [dead_letter(rejection, self._agent, self._dead_letters, failed_at) for rejection in rejections]
+        rest = (self._agent, self._dead_letters, failed_at)
+        losses = [] if lost is None else [lost_range(partition, lost, *rest)]
+        in_order = sorted(rejections, key=lambda rejection: rejection.raw.offset)
+        return [*losses, *(dead_letter(rejection, *rest) for rejection in in_order)]
 
     def _write(
-        self, partition: Partition, fence: int, following: int, decision: Decision, letters: Sequence[tuple[Output, Cause]]
+        self,
+        partition: Partition,
+        fence: int,
+        following: int,
+        decision: Decision,
+        letters: Sequence[tuple[Output, Cause]],
     ) -> None:
         with self._store.write() as connection:
             if fences.next_offset(connection, partition) != fence:
@@ -157,28 +168,12 @@ class Applier:
             self._crash("in_transaction")
         self._fences[partition] = following
 
-    def _count(self, fresh: Sequence[Any], letters: Sequence[object]) -> None:
+    def _count(self, fresh: Sequence[Any], events: Sequence[Event[Any]], letters: Sequence[object]) -> None:
         counters = self._progress.counters
         counters.events += len(fresh)
         counters.dead_letters += len(letters)
-        self._progress.newest_event_at = fresh[-1].timestamp / 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """Stands for records that the broker deleted: only their place is known."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: tuple[()] = ()
-
-
-def _lost_range(partition: Partition, lost: Lost) -> Rejection:
-    what = f"offsets {lost.start} to {lost.end - 1} were deleted by the broker before they were read; send those records again"
-    return Rejection(_Gone(*partition, lost.start), Unreadable("records_lost", what))
+        if events:
+            self._progress.newest_event_at = events[-1].at.timestamp()
 
 
 async def deliver(
@@ -218,7 +213,7 @@ async def deliver(
             source.done(run)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends with the run unacked
             progress.last_error = repr(error)
             traceback.print_exc()
             give_up(repr(error))

@@ -20,7 +20,7 @@ from schemas.heartbeats import Counters
 from schemas.points import Points
 from schemas.records import Sources, Unreadable
 from schemas.reviews import Review
-from streams.events import Event, Rejection, event_headers, logical
+from streams.events import Event, Rejection, event_headers, include, oldest_causes
 
 READING = "reading"
 """The kind of timer that reads a product's points later."""
@@ -196,7 +196,10 @@ class DigestHandler:
             self._cache.popitem(last=False)
 
     def _encode(self, fresh: Sequence[Event[Review]]) -> Iterator[tuple[_Incoming, Vectors]]:
-        incoming = [_Incoming(event, event.record.created_at or event.at, split_claims(event.record.text or "")) for event in fresh]
+        incoming = [
+            _Incoming(event, event.record.created_at or event.at, split_claims(event.record.text or ""))
+            for event in fresh
+        ]
         vectors = self._encoder.encode([claim.text for one in incoming for claim in one.claims])
         start = 0
         for one in incoming:
@@ -208,7 +211,9 @@ class DigestHandler:
             waiting = timers.inputs(connection, READING, product_ids) if product_ids else {}
         return {product_id: waiting.get(product_id, []) for product_id in product_ids}
 
-    def _read(self, here: Standing, causes: Sequence[Cause], decision: DigestDecision, trace: Mapping[str, bytes]) -> None:
+    def _read(
+        self, here: Standing, causes: Sequence[Cause], decision: DigestDecision, trace: Mapping[str, bytes]
+    ) -> None:
         product = here.product
         reading = product.read(self._encoder.encode)
         product.mark_read()
@@ -223,7 +228,11 @@ class DigestHandler:
             **{name: getattr(reading, name) for name in reading.__struct_fields__},
         )
         headers = event_headers(
-            f"points:{product.product_id}@{here.revision}", "points", "digest", datetime.fromtimestamp(decision.now, UTC), trace
+            f"points:{product.product_id}@{here.revision}",
+            "points",
+            "digest",
+            datetime.fromtimestamp(decision.now, UTC),
+            trace,
         )
         output = Output(self._points_topic, product.product_id.encode(), msgspec.json.encode(points), headers)
         # Once for every input partition that waits: each holds its own watermark.
@@ -245,31 +254,16 @@ class DigestHandler:
         here.version += 1
 
 
-def include(sources: Sources, cause: Cause, following: int) -> Sources:
-    """Say that everything of the cause's partition below ``following`` is included."""
-    topic = logical(cause.topic)
-    return {**sources, topic: {**sources.get(topic, {}), str(cause.partition): following}}
-
-
-def oldest_causes(causes: Sequence[Cause]) -> list[Cause]:
-    """Keep the oldest cause of each partition: what depends on several holds all their watermarks."""
-    oldest: dict[tuple[str, int], Cause] = {}
-    for cause in causes:
-        place = (cause.topic, cause.partition)
-        if place not in oldest or cause.offset < oldest[place].offset:
-            oldest[place] = cause
-    return list(oldest.values())
-
-
 def _key(review: Review) -> ReviewKey:
     return review.product_id, review.review_id
 
 
 def _problem(event: Event[Review], known: Mapping[ReviewKey, int]) -> Unreadable | None:
     review = event.record
-    if review.created_at is not None and not EARLIEST <= review.created_at <= event.at + AHEAD:
-        what = f"created_at: {review.created_at.isoformat()} is not between 1970 and a day after the record was sent ({event.at.isoformat()})"
-        return Unreadable("date_out_of_range", what, "created_at")
+    written = review.created_at
+    if written is not None and (written < EARLIEST or written - event.at > AHEAD):
+        what = f"{written.isoformat()} is not between 1970 and a day after the record was sent ({event.at.isoformat()})"
+        return Unreadable("date_out_of_range", f"created_at: {what}", "created_at")
     if review.op == "delete":
         what = "op: deletions are not applied yet; this record is kept and can be replayed when they are"
         return Unreadable("not_yet_supported", what, "op")

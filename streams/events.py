@@ -10,11 +10,18 @@ import msgspec
 from sqlalchemy import Connection
 
 from infra.outbox import Cause, Output
-from schemas.records import Unreadable, decode
+from schemas.records import Sources, Unreadable, decode
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Crash = Callable[[str], None]
 """Called with the name of each crash point; tests kill the process there."""
+
+LATEST_MS = 253_370_764_800_000
+"""The year 9999, in milliseconds: a producer may set any timestamp, and datetimes end there."""
+
+TRACE = ("traceparent", "tracestate")
+TRACE_BYTES = 512
+"""What W3C Trace Context asks everyone to pass on; a longer header is somebody's mistake."""
 
 _PREFIX = re.compile(r"^[^.]+\.(.+)\.v\d+$")
 
@@ -31,7 +38,9 @@ class Event(Generic[Record]):
     @property
     def trace(self) -> Mapping[str, bytes]:
         """The trace context its producer sent, to be passed on."""
-        return {name: value for name, value in self.raw.headers if name in ("traceparent", "tracestate")}
+        return {
+            name: value for name, value in self.raw.headers if name in TRACE and value and len(value) <= TRACE_BYTES
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,15 @@ class Rejection:
 class Decision(Protocol):
     """What is to be written for some events; made outside any transaction."""
 
-    rejections: Sequence[Rejection]
-    outputs: Sequence[tuple[Output, Cause]]
+    @property
+    def rejections(self) -> Sequence[Rejection]:
+        """Events that become dead letters."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[tuple[Output, Cause]]:
+        """What is published, each with the input it is owed to."""
+        ...
 
     def write(self, connection: Connection) -> None:
         """Write state.
@@ -78,16 +94,26 @@ def read_events(records: Iterable[Any], record: type[Record]) -> tuple[list[Even
         try:
             if raw.value is None:
                 raise Unreadable("not_json", "The value is null; deletions are sent as a record with op = delete")
+            at = _kafka_time(raw.timestamp)
             value = decode(raw.value, record)
         except Unreadable as problem:
             rejections.append(Rejection(raw, problem))
         else:
             cause = Cause(raw.topic, raw.partition, raw.offset)
-            events.append(Event(cause, datetime.fromtimestamp(raw.timestamp / 1000, UTC), value, raw))
+            events.append(Event(cause, at, value, raw))
     return events, rejections
 
 
-def event_headers(event_id: str, kind: str, agent: str, at: datetime, trace: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+def _kafka_time(timestamp_ms: int) -> datetime:
+    if not 0 <= timestamp_ms <= LATEST_MS:
+        what = f"the record's Kafka timestamp {timestamp_ms} ms is not between 1970 and 9999; let the client set it"
+        raise Unreadable("date_out_of_range", what)
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+
+
+def event_headers(
+    event_id: str, kind: str, agent: str, at: datetime, trace: Mapping[str, bytes] | None = None
+) -> dict[str, bytes]:
     """Make CloudEvents 1.0 headers in Kafka's binary mode, with the trace passed on."""
     return {
         "ce_specversion": b"1.0",
@@ -109,3 +135,19 @@ def logical(topic: str) -> str:
     """
     found = _PREFIX.match(topic)
     return found.group(1) if found else topic
+
+
+def include(sources: Sources, cause: Cause, following: int) -> Sources:
+    """Say that everything of the cause's partition below ``following`` is included."""
+    topic = logical(cause.topic)
+    return {**sources, topic: {**sources.get(topic, {}), str(cause.partition): following}}
+
+
+def oldest_causes(causes: Sequence[Cause]) -> list[Cause]:
+    """Keep the oldest cause of each partition: what depends on several holds all their watermarks."""
+    oldest: dict[tuple[str, int], Cause] = {}
+    for cause in causes:
+        place = (cause.topic, cause.partition)
+        if place not in oldest or cause.offset < oldest[place].offset:
+            oldest[place] = cause
+    return list(oldest.values())

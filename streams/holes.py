@@ -55,10 +55,19 @@ class Holes:
         if offsets[0] == fence and offsets[-1] - fence + 1 == len(offsets):
             return None
         seen = self._probe(*partition, fence, offsets[-1] + 1)
-        if list(seen.offsets) != list(offsets):
+        readable = [offset for offset in offsets if offset >= seen.log_start]
+        if list(seen.offsets) != readable:
+            place = f"{partition[0]}:{partition[1]}"
             missing = sorted(set(seen.offsets) - set(offsets))[:5]
-            raise HoleError(f"{partition[0]}:{partition[1]} waits for {fence}, the run starts at {offsets[0]}, skipped {missing}")
-        if seen.log_start > fence:
-            log.error("the broker deleted records before they were read", partition=partition, start=fence, end=seen.log_start)
-            return Lost(fence, min(seen.log_start, offsets[0]))
-        return None  # transaction markers or compaction: nothing to read there
+            raise HoleError(f"{place} waits for {fence}, the run starts at {offsets[0]}, skipped {missing}")
+        lost = _deleted(fence, offsets, seen.log_start)
+        if lost is not None:  # otherwise transaction markers or compaction: nothing to read there
+            log.error("the broker deleted records before they were read", partition=partition, range=lost)
+        return lost
+
+
+def _deleted(fence: int, offsets: Sequence[int], log_start: int) -> Lost | None:
+    before = [fence, *(offset + 1 for offset in offsets)]
+    gaps = [(start, min(end, log_start)) for start, end in zip(before, offsets, strict=False) if start < end]
+    gaps = [(start, end) for start, end in gaps if start < end]
+    return Lost(gaps[0][0], gaps[-1][1]) if gaps else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -67,11 +68,22 @@ class Publisher:
         A broker that does not answer is waited for: outputs are never given up.
         """
         async with self._lock:
+            send = self._send
+            # Read again after a failure: what waits for partitions that moved away meanwhile is not ours to send.
             while rows := await asyncio.to_thread(self._read):
-                await self._send_until_confirmed(latest(rows, self._superseding))
-                self._crash("after_publish")
-                await asyncio.to_thread(self._remove, [row.seq for row in rows])
-                self._crash("after_delete")
+                try:
+                    await send(latest(rows, self._superseding))
+                except TooLarge:
+                    send = self._send_each
+                except (KafkaError, ConnectionError, TimeoutError) as error:
+                    log.warning("broker does not take outputs, trying again", error=repr(error), rows=len(rows))
+                    with self._waits():
+                        await asyncio.sleep(RETRY_S)
+                else:
+                    send = self._send
+                    self._crash("after_publish")
+                    await asyncio.to_thread(self._remove, [row.seq for row in rows])
+                    self._crash("after_delete")
 
     async def run(self, poll_s: float = 1.0) -> None:
         """Publish for ever, also what other processes queued for our partitions."""
@@ -90,22 +102,6 @@ class Publisher:
         with self._store.write() as connection:
             outbox.remove(connection, seqs)
 
-    async def _send_until_confirmed(self, rows: Sequence[Waiting]) -> None:
-        pending = list(rows)
-        while pending:
-            try:
-                await self._send(pending)
-                self._counters.outputs += len(pending)
-                return
-            except TooLarge:
-                pending = [await self._send_alone(row) for row in pending]
-                self._counters.outputs += len(pending)
-                return
-            except (KafkaError, ConnectionError, asyncio.TimeoutError) as error:
-                log.warning("broker does not take outputs, trying again", error=repr(error), rows=len(pending))
-                with self._waits():
-                    await asyncio.sleep(RETRY_S)
-
     async def _send(self, rows: Sequence[Waiting]) -> None:
         by_partition: dict[tuple[str, int], list[Waiting]] = defaultdict(list)
         with self._waits():
@@ -115,6 +111,7 @@ class Publisher:
             for (topic, partition), group in by_partition.items():
                 receipts += await self._send_group(topic, partition, group)
             await asyncio.gather(*receipts)
+        self._counters.outputs += len(rows)
 
     async def _partition(self, output: Output) -> int:
         partitions = sorted(await self._producer.partitions_for(output.topic))
@@ -134,18 +131,23 @@ class Publisher:
             receipts.append(await self._producer.send_batch(batch, topic, partition=partition))
         return receipts
 
-    async def _send_alone(self, row: Waiting) -> Waiting:
+    async def _send_each(self, rows: Sequence[Waiting]) -> None:
+        with self._waits():
+            for row in rows:
+                await self._send_alone(row)
+                self._counters.outputs += 1
+
+    async def _send_alone(self, row: Waiting) -> None:
         output = row.output
-        headers = list(output.headers.items())
-        partition = await self._partition(output)
-        try:
-            await self._producer.send_and_wait(output.topic, output.value, output.key, partition, headers=headers)
-        except TooLarge:
-            log.error("the broker refuses an output for its size; it becomes a dead letter", topic=output.topic, seq=row.seq)
-            letter = self._refuse(row)
-            await asyncio.to_thread(self._replace, row.seq, letter)
-            await self._producer.send_and_wait(letter.topic, letter.value, letter.key, headers=list(letter.headers.items()))
-        return row
+        while True:
+            partition, headers = await self._partition(output), list(output.headers.items())
+            try:
+                await self._producer.send_and_wait(output.topic, output.value, output.key, partition, headers=headers)
+                return
+            except TooLarge:
+                log.error("the broker refuses an output for its size", topic=output.topic, seq=row.seq)
+                output = self._refuse(replace(row, output=output))
+                await asyncio.to_thread(self._replace, row.seq, output)
 
     def _replace(self, seq: int, output: Output) -> None:
         with self._store.write() as connection:
@@ -168,5 +170,3 @@ def latest(rows: Sequence[Waiting], superseding: Collection[str]) -> list[Waitin
 def _append(batch: Any, output: Output) -> bool:
     headers = list(output.headers.items())
     return batch.append(key=output.key, value=output.value, timestamp=None, headers=headers) is not None
-
-

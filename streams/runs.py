@@ -23,6 +23,9 @@ HAND_LIMIT_S = 45.0
 
 POLL_S = 0.5
 
+LARGE_BYTES = 16_384
+"""A record counts as one more for each of these: limits are there for memory, and one record may have 4 MiB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -40,8 +43,8 @@ class RunHooks:
     Args:
         fences: Partitions -> the offset each must be read from.
         give_up: Ends the process; called when the run in hand outlives ``HAND_LIMIT_S``.
-        run_size: Most records in one run.
-        held_limit: Most records fetched and not yet handled.
+        run_size: Most records in one run; large ones count as several.
+        held_limit: Records fetched and not yet handled, from which on none are fetched; counted alike.
     """
 
     fences: Callable[[set[Any]], Awaitable[Mapping[Any, int]]]
@@ -50,7 +53,7 @@ class RunHooks:
     held_limit: int = 4_000
 
 
-class _Thread(driver.AIOKafkaConsumerThread):
+class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
     """Faust's consumer thread, reading only what is committed."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -59,7 +62,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
-class RunConsumer(driver.Consumer):
+class RunConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
     """Fetches into a bounded buffer and hands out one run at a time."""
 
     hooks: RunHooks
@@ -76,6 +79,7 @@ class RunConsumer(driver.Consumer):
         self._room = asyncio.Event()
         self._kick = asyncio.Event()
         self._gate = asyncio.Lock()  # a fetch and a seek never overlap
+        self._committing = asyncio.Lock()  # of two commits the older must not end last
         super().__init__(*args, **options)
 
     def _new_consumer_thread(self) -> Any:
@@ -96,7 +100,7 @@ class RunConsumer(driver.Consumer):
             self._hand_empty.set()
         if run is self._out:
             self._out = None
-            self.held -= len(run.records)
+            self.held -= sum(map(weight, run.records))
             self._room.set()
             self._kick.set()
         self.safe[run.partition] = run.records[-1].offset + 1
@@ -154,7 +158,7 @@ class RunConsumer(driver.Consumer):
         wanted = self._room if self.flow_active else self.can_resume_flow
         try:
             await asyncio.wait_for(wanted.wait(), POLL_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return
 
     async def _fetch(self) -> None:
@@ -164,7 +168,7 @@ class RunConsumer(driver.Consumer):
             if epoch == self.epoch and self.flow_active:  # otherwise dropped: perform_seek rewinds
                 for tp, records in fetched.items():
                     self._buffers.setdefault(ensure_TP(tp), []).extend(records)
-                    self.held += len(records)
+                    self.held += sum(map(weight, records))
                 if fetched:
                     self._kick.set()
         await asyncio.sleep(0 if active else 0.1)
@@ -179,7 +183,8 @@ class RunConsumer(driver.Consumer):
     async def _hand_out(self) -> None:
         tp = next(iter(self._buffers))
         records = self._buffers.pop(tp)
-        taken, rest = records[: self.hooks.run_size], records[self.hooks.run_size :]
+        count = cut(records, self.hooks.run_size)
+        taken, rest = records[:count], records[count:]
         if rest:
             self._buffers[tp] = rest  # at the end: round robin over partitions
         message = self._to_message(tp, taken[-1])
@@ -189,17 +194,20 @@ class RunConsumer(driver.Consumer):
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the safe offsets; Faust's timer, revocations and stop all come here."""
-        moved = {tp: offset for tp, offset in self.safe.items() if offset > (self._committed_offset.get(tp) or 0)}
-        if not moved or not await self._commit(moved):
-            return False
-        self._committed_offset.update(moved)
-        return True
+        async with self._committing:
+            mine = self.assignment() if self.safe else ()
+            safe = {tp: offset for tp, offset in self.safe.items() if tp in mine}  # others' commits crash Faust
+            moved = {tp: offset for tp, offset in safe.items() if offset > (self._committed_offset.get(tp) or 0)}
+            if not moved or not await self._commit(moved):
+                return False
+            self._committed_offset.update(moved)
+            return True
 
     async def wait_empty(self) -> None:
         """Wait for the run in hand, then commit."""
         try:
             await asyncio.wait_for(self._hand_empty.wait(), HAND_LIMIT_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.hooks.give_up(f"the run in hand took longer than {HAND_LIMIT_S:.0f} s during a rebalance or stop")
         await self.commit()
 
@@ -210,8 +218,24 @@ class RunConsumer(driver.Consumer):
             self.safe.pop(tp, None)
 
 
+def weight(record: Any) -> int:
+    """Tell how many records of usual size this one is worth."""
+    size_bytes = max(record.serialized_key_size, 0) + max(record.serialized_value_size, 0)  # -1 = null
+    return 1 + int(size_bytes) // LARGE_BYTES
+
+
+def cut(records: Sequence[Any], run_size: int) -> int:
+    """Tell how many of some records make a run: at least one."""
+    total = 0
+    for count, record in enumerate(records):
+        total += weight(record)
+        if total > run_size and count:
+            return count
+    return len(records)
+
+
 def run_transport(hooks: RunHooks, url: Any, app: Any) -> driver.Transport:
     """Make the transport that gives ``app`` runs."""
     consumer = type("HookedRunConsumer", (RunConsumer,), {"hooks": hooks})
     transport = type("RunTransport", (driver.Transport,), {"Consumer": consumer})
-    return transport(url, app, app.loop)  # type: ignore[no-any-return]  # built by type()
+    return transport(url, app, app.loop)

@@ -104,7 +104,9 @@ class SummarizeHandler:
         sources = {**points.sources, logical(cause.topic): {str(cause.partition): following}}
         before = None if standing is None else msgspec.json.decode(standing.record, type=Summary)
         summary = show(points, sources, before, now)
-        row = make_row(summary, points.revision, msgspec.json.encode(points), standing and standing.text_points)
+        row = make_row(
+            summary, points.revision, msgspec.json.encode(points), standing.text_points if standing else None
+        )
         decision.rows.append((row, 0 if standing is None else standing.revision))
         task = self._task(points, row, cause, now)
         if task is not None:
@@ -118,7 +120,9 @@ class SummarizeHandler:
         reason = material_change(before, after)
         pace = self._pace
         if reason is None and pace.refreshes and before != after:
-            return Task(WRITING, points.product_id, points.revision, REFRESH, cause, now + pace.quiet_s, now + pace.deadline_s)
+            return Task(
+                WRITING, points.product_id, points.revision, REFRESH, cause, now + pace.quiet_s, now + pace.deadline_s
+            )
         if reason is None:
             return None
         wait_s = 0.0 if before is None else pace.debounce_s

@@ -59,6 +59,17 @@ class Slot:
     killed_for: str | None = field(default=None)
 
 
+def backoff_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row, seconds.
+
+    Example:
+        >>> [backoff_s(failures) for failures in (1, 2, 6, 5_000)]
+        [1.0, 2.0, 30.0, 30.0]
+    """
+    first, longest = BACKOFF_S
+    return min(longest, first * float(2 ** min(failures - 1, 16)))  # a night of failures must not overflow
+
+
 def verdict(slot: Slot, beat: Heartbeat | None, now: float) -> str | None:
     """Say why a worker must be killed, or None while it is well. A stall is judged elsewhere: it needs the broker.
 
@@ -145,9 +156,16 @@ class Supervisor:
         slot.last_exit, slot.process = slot.process.returncode, None
         slot.restarts += 1
         slot.failures = 1 if lived_s > WELL_S else slot.failures + 1
-        wait_s = min(BACKOFF_S[1], BACKOFF_S[0] * 2 ** (slot.failures - 1))
+        wait_s = backoff_s(slot.failures)
         slot.restart_at = self._now() + wait_s
-        log.warning("worker ended", agent=slot.agent, slot=slot.number, exit=slot.last_exit, why=slot.killed_for, again_in_s=wait_s)
+        log.warning(
+            "worker ended",
+            agent=slot.agent,
+            slot=slot.number,
+            exit=slot.last_exit,
+            why=slot.killed_for,
+            again_in_s=wait_s,
+        )
 
     async def _check(self, slot: Slot, beat: Heartbeat | None) -> None:
         reason = verdict(slot, beat, self._now())

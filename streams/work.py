@@ -176,7 +176,7 @@ class WorkService(Generic[Job, Outcome]):
         if not mine:
             return []
         with self._store.read() as connection:  # most looks find nothing: do not take the write lock for them
-            if not leases.due(connection, kind, now=now, partitions=mine):
+            if not leases.due(connection, kind, self._token, now=now, partitions=mine):
                 return []
         with self._store.write() as connection:
             return leases.lease(
@@ -212,11 +212,12 @@ class WorkService(Generic[Job, Outcome]):
             # Once for every input partition that waits: each holds its own watermark.
             outbox.add(connection, [(output, cause) for cause in leased.causes])
             leases.finish(connection, leased, self._token)
+            self._crash("work_in_transaction")
 
     def _postpone(self, leased: Leased, failed: Failed) -> None:
         first, longest = BACKOFF_S
-        backoff_s = min(longest, first * 2 ** (leased.attempts - 1)) * self._jitter.uniform(0.5, 1.0)
+        doublings = min(leased.attempts - 1, 16)  # days of failures must not overflow
+        backoff_s = min(longest, first * 2**doublings) * self._jitter.uniform(0.5, 1.0)
         not_before = self._now() + max(backoff_s, failed.retry_after_s or 0.0)
         with self._store.write() as connection:
             leases.postpone(connection, leased, self._token, not_before, failed.error)
-

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Awaitable, Collection
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -15,21 +16,22 @@ from aiokafka.errors import KafkaError
 from faust import StreamT
 
 from infra.database import Store, Waits, open_engine
-from infra.errors import BrokerUnreachable
+from infra.errors import BrokerUnreachable, TopicMissing
 from infra.fences import Partition
 from infra.kafka import stream_options
 from infra.kafka_admin import Broker
 from infra.kafka_probe import Probe, probe
-from infra.outbox import Output, Waiting
+from infra.outbox import Cause, Output, Waiting
 from infra.settings import Settings
 from schemas.heartbeats import Counters
-from streams.app import AGENTS, SUPERSEDING, build_app
+from streams.app import build_app
+from streams.graph import AGENTS, SUPERSEDING
 from streams.assembly import TABLES, Context, assemble
 from streams.assignment import Assignment, FenceRefused
 from streams.delivery import Applier, Progress, deliver, give_up
-from streams.events import Crash
-from streams.holes import Holes
-from streams.letters import refused_output
+from streams.events import Crash, Handler
+from streams.holes import Holes, Lost
+from streams.letters import lost_range, refused_output
 from streams.publisher import Publisher
 from streams.pulse import Pulse, partition_states
 from streams.runs import Run, RunConsumer, RunHooks, run_transport
@@ -93,13 +95,16 @@ class Worker:
         return stop in done
 
     async def _wait_for_broker(self) -> None:
-        """Wait until the broker answers and has our topics, and check the fences before joining the group."""
-        topics = [self._topic(name) for name in (*AGENTS[self._agent].inputs, *AGENTS[self._agent].outputs)]
+        """Wait until the broker answers and has our topics; Faust would never notice a topic made later."""
+        spec = AGENTS[self._agent]
+        topics = [self._topic(name) for name in (*spec.inputs, *spec.outputs, "dead-letters")]
         while True:
             try:
                 await asyncio.to_thread(self._broker.identify, topics)
                 return
-            except BrokerUnreachable as error:
+            except (BrokerUnreachable, TopicMissing) as error:
+                if self._progress.last_error != str(error):
+                    log.warning("waiting", agent=self._agent, why=str(error))
                 self._pulse.state = "waiting_for_broker"
                 self._progress.last_error = str(error)
                 await asyncio.sleep(BROKER_RETRY_S)
@@ -107,20 +112,17 @@ class Worker:
     async def _consume(self) -> None:
         producer = await self._start_producer()
         context = Context(
-            self._settings, self._store, self._counters, f"{self._agent}-{self._slot}", self._mine, time.time, self._crash
+            self._settings,
+            self._store,
+            self._counters,
+            f"{self._agent}-{self._slot}",
+            self._mine,
+            time.time,
+            self._crash,
         )
         parts = assemble(self._agent, context)
         publisher = self._publisher(producer)
-        applier = Applier(
-            self._agent,
-            parts.handler,
-            self._store,
-            Holes(self._probe),
-            dead_letters=self._topic("dead-letters"),
-            progress=self._progress,
-            now=time.time,
-            crash=self._crash,
-        )
+        applier = self._applier(parts.handler)
         app = self._build(applier, publisher)
         services = [publisher, *(make(publisher) for make in parts.services)]
         await app.start()
@@ -130,6 +132,18 @@ class Worker:
         tasks = [asyncio.create_task(self._guard(service.run())) for service in services]
         await app.wait(self._stop.wait())
         await self._leave(app, producer, tasks)
+
+    def _applier(self, handler: Handler[Any]) -> Applier:
+        return Applier(
+            self._agent,
+            handler,
+            self._store,
+            Holes(self._probe),
+            dead_letters=self._topic("dead-letters"),
+            progress=self._progress,
+            now=time.time,
+            crash=self._crash,
+        )
 
     async def _leave(self, app: Any, producer: Any, tasks: list[asyncio.Task[None]]) -> None:
         if app.crashed:
@@ -177,8 +191,12 @@ class Worker:
     def _build(self, applier: Applier, publisher: Publisher) -> Any:
         app = build_app(self._agent, self._slot, self._settings.kafka, str(self._settings.home / "faust"))
         app.loop = asyncio.get_running_loop()
-        hooks = RunHooks(fences=self._fences, give_up=give_up, run_size=self._settings.digest.run_size)
-        raw: dict[str, Any] = {"value_type": bytes, "value_serializer": "raw", "key_type": bytes, "key_serializer": "raw"}
+        raw: dict[str, Any] = {
+            "value_type": bytes,
+            "value_serializer": "raw",
+            "key_type": bytes,
+            "key_serializer": "raw",
+        }
         source = app.topic(*[self._topic(name) for name in AGENTS[self._agent].inputs], acks=False, **raw)
 
         async def consume(stream: StreamT[Run]) -> None:
@@ -195,12 +213,19 @@ class Worker:
 
         app.agent(source, name=self._agent, concurrency=1)(consume)
         app.finalize()
-        app.transport = run_transport(hooks, app.conf.broker_consumer, app)
+        app.transport = run_transport(self._hooks(applier), app.conf.broker_consumer, app)
         return app
 
-    async def _fences(self, assigned: set[Any]) -> dict[Any, int]:
+    def _hooks(self, applier: Applier) -> RunHooks:
+        return RunHooks(
+            fences=lambda assigned: self._fences(assigned, applier),
+            give_up=give_up,
+            run_size=self._settings.digest.run_size,
+        )
+
+    async def _fences(self, assigned: set[Any], applier: Applier) -> dict[Any, int]:
         places = {(tp.topic, tp.partition): tp for tp in assigned}
-        assignment = Assignment(self._store, self._broker.identify, self._broker.log_ranges)
+        assignment = Assignment(self._store, self._broker.identify, self._broker.log_ranges, self._lose)
         try:
             found = await self._store.run(lambda: assignment.fences(places))
         except FenceRefused as error:
@@ -209,7 +234,11 @@ class Worker:
             log.error("refusing to start", why=str(error))
             sys.stderr.flush()
             os._exit(REFUSED)
+        applier.assigned(found)
         return {places[place]: fence for place, fence in found.items()}
+
+    def _lose(self, partition: Partition, lost: Lost) -> tuple[Output, Cause]:
+        return lost_range(partition, lost, self._agent, self._topic("dead-letters"), datetime.now(UTC))
 
     def _probe(self, topic: str, partition: int, start: int, until: int) -> Probe:
         with self._waits():
@@ -228,7 +257,7 @@ class Worker:
             await service
         except asyncio.CancelledError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
             self._progress.last_error = repr(error)
             traceback.print_exc()
             give_up(repr(error))

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from infra import ledger, summary_rows
 from infra.database import Store
 from infra.fences import Moved
-from infra.ledger import Entry
 from infra.leases import Leased
+from infra.ledger import Entry
 from infra.outbox import Output
 from infra.summary_rows import SummaryRow
 from models.ports import WriteFailure, Writer, WriteRequest, Written
@@ -65,7 +65,14 @@ class Writing:
     kind = "summary"
 
     def __init__(
-        self, store: Store, writer: Writer, fallback: Writer, *, topic: str, counters: Counters, now: Callable[[], float]
+        self,
+        store: Store,
+        writer: Writer,
+        fallback: Writer,
+        *,
+        topic: str,
+        counters: Counters,
+        now: Callable[[], float],
     ) -> None:
         self._store = store
         self._writer = writer
@@ -101,11 +108,11 @@ class Writing:
         self._counters.refreshes += sum(job.leased.reason == REFRESH for job in jobs)
         results = await self._writer.write([job.request for job in jobs])
         latency_ms = (time.monotonic() - started) * 1000 / len(jobs)
-        return [
-            await self._settle_result(job, result, latency_ms) for job, result in zip(jobs, results, strict=True)
-        ]
+        return [await self._settle_result(job, result, latency_ms) for job, result in zip(jobs, results, strict=True)]
 
-    async def _settle_result(self, job: WritingJob, result: Written | WriteFailure, latency_ms: float) -> Entry | Failed:
+    async def _settle_result(
+        self, job: WritingJob, result: Written | WriteFailure, latency_ms: float
+    ) -> Entry | Failed:
         if isinstance(result, Written):
             return self._entry(self._writer, job.ledger_key, result, latency_ms)
         self._counters.writer_failures += 1

@@ -1,7 +1,9 @@
 """One Apache Kafka of our own, on this machine only."""
 
 import base64
+import contextlib
 import os
+import random
 import socket
 import string
 import subprocess
@@ -16,6 +18,9 @@ from infra.local.processes import POLL_S, Process, exclusively
 HERE = Path(__file__).parent
 START_S = 60.0
 STOP_S = 20.0
+
+QUICK_JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""Without the second compiler format and start take 5.6 s of CPU instead of 9.5, and 202 MB instead of 227."""
 
 
 class KafkaServer:
@@ -87,7 +92,7 @@ class KafkaServer:
                 f"port {self.port} is taken by something else",
                 f"Stop that, set MILLRACE_KAFKA_LOCAL_PORT to another, or use it: MILLRACE_KAFKA={self.bootstrap}.",
             )
-        command = [java(), f"-Xmx{self.heap_mb}m", f"-Xms{self.heap_mb}m", "-XX:+UseSerialGC"]
+        command = [java(), f"-Xms{self.heap_mb}m", f"-Xmx{self.heap_mb}m", *QUICK_JAVA]
         command += [f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-cp", f"{fetch_jars(self.jars)}/*"]
         config = self._configure()
         self._format(command, config)
@@ -125,7 +130,9 @@ class KafkaServer:
         deadline = time.monotonic() + patience_s
         while not answers(self.port):
             if self.process.running() is None:
-                raise LocalStackFailed(f"Kafka ended while starting: {self._last_words()}", self._where())
+                raise LocalStackFailed(
+                    f"Kafka ended while starting ({self.process.ending()}): {self._last_words()}", self._where()
+                )
             if time.monotonic() > deadline:
                 raise LocalStackFailed(f"Kafka does not answer after {patience_s:.0f} s", self._where())
             time.sleep(POLL_S)
@@ -140,11 +147,16 @@ class KafkaServer:
 
 
 def free_port() -> int:
-    """Find a port of 127.0.0.1 nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Find a port of 127.0.0.1 nobody uses, below those the system lends to outgoing connections.
+
+    Raises:
+        LocalStackFailed: If there seems to be none.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LocalStackFailed("no port is free on 127.0.0.1", "Stop what listens there.")
 
 
 def answers(port: int) -> bool:

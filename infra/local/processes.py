@@ -44,8 +44,8 @@ class Process:
 
     def running(self) -> Running | None:
         """Return the process if it still runs and is the one we started."""
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None
+        if self._child is not None:
+            self._child.poll()  # a child nobody waits for stays a zombie
         try:
             known = msgspec.json.decode(self.pid_file.read_bytes(), type=Running)
         except (FileNotFoundError, msgspec.MsgspecError):  # half a file: its writer died before it started anything
@@ -102,6 +102,12 @@ class Process:
             _signal(running.pid, signal.SIGKILL)
             _ended(running, 10.0)
             self._forget()
+
+    def ending(self) -> str:
+        """Tell how it ended, as far as we can know."""
+        if self._child is None or self._child.poll() is None:
+            return "exit code unknown"
+        return f"exit code {self._child.returncode}"
 
     def _forget(self) -> None:
         if self._child is not None:

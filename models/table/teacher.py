@@ -1,10 +1,11 @@
-"""MiniLM, the model whose sentence vectors the table imitates; torch is imported only when one is built."""
+"""MiniLM, whose sentence vectors the table imitates; torch is imported only when one is built."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -76,8 +77,10 @@ class Teacher:
             hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, vocab_size=30522
         )
         torch.set_num_threads(1)  # another thread count sums in another order
-        self._model = BertModel(config).eval()
-        self._model.load_state_dict(load_file(files.weights), strict=False)
+        weights = {name: rows for name, rows in load_file(files.weights).items() if not name.startswith("pooler.")}
+        weights.pop("embeddings.position_ids", None)  # a constant that older transformers stored
+        self._model = BertModel(config, add_pooling_layer=False).eval()
+        self._model.load_state_dict(weights)
         self._tokenizer = Tokenizer.from_file(str(files.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(LONGEST_TEXT_TOKENS)
@@ -88,7 +91,7 @@ class Teacher:
 
     def encode_word_pieces(self, count: int) -> Floats:
         """Return each word piece's vector when it stands alone, ``(count, 384)`` float32."""
-        start, end = (self._tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+        start, end = self._tokenizer.encode("").ids
         return self.encode_tokens([[start, piece, end] for piece in range(count)])
 
     def encode_tokens(self, tokens: Sequence[Sequence[int]]) -> Floats:
@@ -114,7 +117,7 @@ class Teacher:
 def _batch(tokens: Sequence[Sequence[int]], order: Sequence[int], first: int) -> list[int]:
     """Take rows from ``order`` (shortest first) until the padded batch holds about ``BATCH_TOKENS`` tokens."""
     rows: list[int] = []
-    for row in order[first:]:
+    for row in islice(order, first, None):
         if rows and (len(rows) + 1) * len(tokens[row]) > BATCH_TOKENS:
             break
         rows.append(row)

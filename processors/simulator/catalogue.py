@@ -1,7 +1,8 @@
 """What is sold: twelve kinds of invented products and the phrases people use about each."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 import msgspec
@@ -36,6 +37,9 @@ class Bank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     aspects: dict[str, Wordings] = {}
     slots: dict[str, str] = {}
+    synonyms: dict[str, str] = {}
+    tails: dict[str, list[str]] = {}
+    leads: dict[str, list[str]] = {}
     narratives: list[str] = []
     verdicts: dict[str, list[str]] = {}
     titles: dict[str, list[str]] = {}
@@ -52,18 +56,34 @@ class _Languages(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class EnglishSpeech:
+    """What only English reviews hold.
+
+    Args:
+        narratives: What surrounds an opinion and says nothing of the product.
+        tails: What may be added to an opinion, by side.
+        leads: What may open a sentence, by side, or on ``any`` side.
+        flags: Remarks somebody should read, by kind.
+    """
+
+    narratives: Pool
+    tails: Mapping[str, Pool]
+    leads: Mapping[str, Pool]
+    flags: Mapping[str, Pool]
+
+
+@dataclass(frozen=True, slots=True)
 class Speech:
     """Everything that can be said about one kind of product in one language.
 
-    ``verdicts`` and ``titles`` go by mood: good, mixed, bad.
+    ``verdicts`` and ``titles`` go by mood: good, mixed, bad. What buyers abroad do not say is ``None``.
     """
 
-    opinions: dict[Opinion, Pool]
-    salience: dict[str, float]
-    verdicts: dict[str, Pool]
-    titles: dict[str, Pool]
-    narratives: Pool | None = None
-    flags: dict[str, Pool] | None = None
+    opinions: Mapping[Opinion, Pool]
+    salience: Mapping[str, float]
+    verdicts: Mapping[str, Pool]
+    titles: Mapping[str, Pool]
+    english: EnglishSpeech | None
 
 
 def _read(name: str) -> bytes:
@@ -83,16 +103,17 @@ def english(kind: Kind) -> Speech:
     Raises:
         BadPhrase: If a phrase in one of its banks cannot be read.
     """
-    banks = [msgspec.toml.decode(_read(name), type=Bank) for name in ["general", *kind.banks]]
-    slots = _grammar(kind)
-    for bank in banks:
-        slots |= bank.slots
-    narratives = [source for bank in banks for source in bank.narratives]
-    flags = {
-        "safety": Pool([source for bank in banks for source in bank.safety], slots),
-        "severe": Pool([source for bank in banks for source in bank.severe], slots),
-    }
-    return _speech(banks, slots, Pool(narratives, slots), flags)
+    banks = [msgspec.toml.decode(_read(name), type=Bank) for name in ["general", "synonyms", *kind.banks]]
+    bank = _joined(banks)
+    slots = _grammar(kind) | bank.slots
+    pools = partial(_pools, slots=slots)
+    only_english = EnglishSpeech(
+        narratives=Pool(bank.narratives, slots),
+        tails=pools(bank.tails),
+        leads=pools(bank.leads),
+        flags=pools({"safety": bank.safety, "severe": bank.severe}),
+    )
+    return _speech(bank, slots, only_english)
 
 
 @cache
@@ -103,27 +124,45 @@ def foreign(language: str) -> Speech:
         KeyError: If the language is not one of ``FOREIGN_LANGUAGES``.
     """
     bank = msgspec.toml.decode(_read("languages"), type=_Languages).languages[language]
-    return _speech([bank], bank.slots)
+    return _speech(bank, bank.slots, None)
 
 
 FOREIGN_LANGUAGES = ("de", "es", "fr")
 
 
-def _speech(
-    banks: list[Bank], slots: dict[str, str], narratives: Pool | None = None, flags: dict[str, Pool] | None = None
-) -> Speech:
-    aspects = {aspect: wordings for bank in banks for aspect, wordings in bank.aspects.items()}
+def _joined(banks: Sequence[Bank]) -> Bank:
+    """Return one bank with everything in it; the first one is the general one."""
+    general = banks[0]
+    return Bank(
+        aspects={aspect: wordings for bank in banks for aspect, wordings in bank.aspects.items()},
+        slots=general.slots,
+        synonyms={words: choice for bank in banks for words, choice in bank.synonyms.items()},
+        tails=general.tails,
+        leads=general.leads,
+        narratives=[source for bank in banks for source in bank.narratives],
+        verdicts=general.verdicts,
+        titles=general.titles,
+        safety=[source for bank in banks for source in bank.safety],
+        severe=[source for bank in banks for source in bank.severe],
+    )
+
+
+def _pools(sources: Mapping[str, Sequence[str]], slots: Mapping[str, str]) -> dict[str, Pool]:
+    return {name: Pool(phrases, slots) for name, phrases in sources.items()}
+
+
+def _speech(bank: Bank, slots: Mapping[str, str], only_english: EnglishSpeech | None) -> Speech:
+    opinions = {
+        Opinion(aspect, side): Pool(getattr(wordings, side), slots, bank.synonyms)
+        for aspect, wordings in bank.aspects.items()
+        for side in SIDES
+    }
     return Speech(
-        opinions={
-            Opinion(aspect, side): Pool(getattr(wordings, side), slots)
-            for aspect, wordings in aspects.items()
-            for side in SIDES
-        },
-        salience={aspect: wordings.salience for aspect, wordings in aspects.items()},
-        verdicts={mood: Pool(sources, slots) for bank in banks for mood, sources in bank.verdicts.items()},
-        titles={mood: Pool(sources, slots) for bank in banks for mood, sources in bank.titles.items()},
-        narratives=narratives,
-        flags=flags,
+        opinions=opinions,
+        salience={aspect: wordings.salience for aspect, wordings in bank.aspects.items()},
+        verdicts=_pools(bank.verdicts, slots),
+        titles=_pools(bank.titles, slots),
+        english=only_english,
     )
 
 

@@ -6,23 +6,33 @@ from random import Random
 
 from processors.simulator.buyers import Buyer
 from processors.simulator.catalogue import Speech
-from processors.simulator.truth import Mention, Opinion
+from processors.simulator.truth import Mention, Opinion, Side
 
 MOODS = ("bad", "bad", "mixed", "good", "good")
 """By rating, 1 to 5."""
 
-TURNS = {
-    "negative": ["The only downside: ", "My one complaint: ", "That said, ", "One small thing: ", "Sadly, ", "However, "],
-    "positive": ["On the plus side, ", "To be fair, ", "At least ", "I will say this: ", "The one good thing: "],
+TURNS: dict[Side, Sequence[str]] = {
+    "negative": (
+        "The only downside: ",
+        "My one complaint: ",
+        "That said, ",
+        "One small thing: ",
+        "Sadly, ",
+        "However, ",
+    ),
+    "positive": ("On the plus side, ", "To be fair, ", "At least ", "I will say this: ", "The one good thing: "),
 }
-"""What leads over to an opinion of the other side."""
+"""What leads over to the first opinion of the other side."""
 
-ADDITIONS = ["Also, ", "Plus, ", "And ", "On top of that, ", "Another thing: "]
-EMPHASES = ["Honestly, ", "I have to say, ", "In my experience ", "For me, ", "Believe me, ", "So far ", "I find that "]
-_GLUED_STARTS = ("The ", "It ", "They ", "I ", "My ")
-_KEEPS_CAPITAL = frozenset({"I", "I'm", "I've", "I'd", "I'll", "Bluetooth", "Christmas"})
+JOINED_STARTS = ("The ", "It ", "They ", "I ", "My ")
+KEEPS_CAPITAL = frozenset({"I", "I'm", "I've", "I'd", "I'll", "Bluetooth", "Christmas"})
 LONG_CLAUSE = 75
 """Characters beyond which a clause is not joined to another."""
+
+LEAD_SHARE = 0.14
+TAIL_SHARE = 0.09
+LONG_FOR_TAIL = 70
+"""Characters beyond which nothing is added to an opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +59,27 @@ def compose(voice: Voice, opinions: Sequence[Opinion], flags: Sequence[str], ran
     Args:
         voice: Who speaks.
         opinions: What is mentioned, in this order.
-        flags: Remarks of kinds ``safety`` and ``severe``.
+        flags: Remarks of kinds ``safety`` and ``severe``; none but in English.
         random: Chance of this review.
     """
-    sentences = _opening(voice, bool(opinions), random)
-    body, mentions = _body(voice, opinions, random)
-    sentences += body
-    for flag in flags if voice.speech.flags else ():
-        sentences.insert(len(sentences) - len(body) // 2, voice.buyer.voice(voice.speech.flags[flag].write(random), random))
+    buyer, speech = voice.buyer, voice.speech
+    sentences, mentions = _body(voice, opinions, random)
+    remarks = [speech.english.flags[flag] for flag in flags] if speech.english else []
+    sentences[:0] = [buyer.voice(remark.write(random), random) for remark in remarks]
+    sentences[:0] = _opening(voice, bool(sentences), random)
     if not sentences or random.random() < 0.36:
-        sentences.append(voice.buyer.voice(voice.speech.verdicts[voice.mood].write(random), random))
-    text = " ".join(sentence + voice.buyer.end_mark(random) for sentence in sentences)
-    emoji = voice.buyer.emoji(voice.mood, random)
-    text = f"{text} {emoji}" if emoji else text
-    return Composed(text, _title(voice, random), tuple(mentions))
+        sentences.append(buyer.voice(speech.verdicts[voice.mood].write(random), random))
+    text = " ".join(sentence + buyer.end_mark(random) for sentence in sentences)
+    emoji = buyer.emoji(voice.mood, random)
+    return Composed(f"{text} {emoji}" if emoji else text, _title(voice, random), tuple(mentions))
 
 
 def _opening(voice: Voice, opinionated: bool, random: Random) -> list[str]:
-    opening = []
-    if voice.speech.narratives and random.random() < 0.28 * voice.buyer.talk:
-        opening.append(voice.speech.narratives.write(random))
-    if opinionated and not opening and random.random() < 0.28:
-        opening.append(voice.speech.verdicts[voice.mood].write(random))
-    return [voice.buyer.voice(sentence, random) for sentence in opening]
+    if voice.speech.english and random.random() < 0.28 * voice.buyer.talk:
+        return [voice.buyer.voice(voice.speech.english.narratives.write(random), random)]
+    if opinionated and random.random() < 0.28:
+        return [voice.buyer.voice(voice.speech.verdicts[voice.mood].write(random), random)]
+    return []
 
 
 def _title(voice: Voice, random: Random) -> str | None:
@@ -85,43 +93,43 @@ def _body(voice: Voice, opinions: Sequence[Opinion], random: Random) -> tuple[li
     sentences: list[str] = []
     mentions: list[Mention] = []
     for opinion in opinions:
-        text = voice.buyer.voice(voice.speech.opinions[opinion].write(random), random)
+        text = voice.buyer.voice(_worded(voice.speech, opinion, random), random)
         before = mentions[-1] if mentions else None
-        glue = _glue(before, opinion, text, random) if voice.speech.narratives else ""
-        lead = "" if glue or not voice.speech.narratives else _lead(before, opinion, random)
-        lead = lead.lower() if voice.buyer.lower_case else lead
-        text = _lowered(text) if glue or lead else text
+        joint, lead = _link(before, opinion, text, voice, random)
+        text = _lowered(text) if joint or lead else text
         mentions.append(Mention(opinion, text))
-        if glue:
-            sentences[-1] += glue + text
+        if joint:
+            sentences[-1] += joint + text
         else:
-            sentences.append(lead + text)
+            sentences.append((lead.lower() if voice.buyer.lower_case else lead) + text)
     return sentences, mentions
 
 
-def _glue(before: Mention | None, opinion: Opinion, text: str, random: Random) -> str:
-    """Return what joins this clause to the sentence before, or nothing."""
-    if before is None or max(len(before.text), len(text)) > LONG_CLAUSE or "," in before.text:
-        return ""
-    if before.opinion.side != opinion.side:
-        return ", but " if random.random() < 0.35 else ""
-    return ", and " if text.startswith(_GLUED_STARTS) and random.random() < 0.18 else ""
+def _worded(speech: Speech, opinion: Opinion, random: Random) -> str:
+    text = speech.opinions[opinion].write(random)
+    if speech.english and "," not in text and len(text) <= LONG_FOR_TAIL and random.random() < TAIL_SHARE:
+        text += speech.english.tails[opinion.side].write(random)
+    return text
 
 
-def _lead(before: Mention | None, opinion: Opinion, random: Random) -> str:
-    """Return what opens a sentence, or nothing."""
+def _link(before: Mention | None, opinion: Opinion, text: str, voice: Voice, random: Random) -> tuple[str, str]:
+    """Return what joins a clause to the sentence before, or else what opens a sentence of its own; or nothing."""
+    if voice.speech.english is None:
+        return "", ""
+    short = before and max(len(before.text), len(text)) <= LONG_CLAUSE and "," not in before.text
     drawn = random.random()
-    if before is not None and before.opinion.side != opinion.side:
-        return _pick(TURNS[opinion.side], random) if drawn < 0.6 else ""
-    if before is not None and drawn < 0.12:
-        return _pick(ADDITIONS, random)
-    return _pick(EMPHASES, random) if drawn > 0.94 else ""
-
-
-def _pick(choices: Sequence[str], random: Random) -> str:
-    return choices[int(random.random() * len(choices))]
+    if before and before.opinion.side != opinion.side:
+        if short and drawn < 0.3:
+            return ", but ", ""
+        return "", TURNS[opinion.side][int(random.random() * len(TURNS[opinion.side]))]
+    if short and text.startswith(JOINED_STARTS) and drawn < 0.2:
+        return ", and ", ""
+    if drawn < LEAD_SHARE:
+        kind = "any" if before and drawn < LEAD_SHARE / 2 else opinion.side
+        return "", voice.speech.english.leads[kind].write(random) + " "
+    return "", ""
 
 
 def _lowered(text: str) -> str:
     first = text.split(" ", 1)[0]
-    return text if first in _KEEPS_CAPITAL else text[:1].lower() + text[1:]
+    return text if first in KEEPS_CAPITAL else text[:1].lower() + text[1:]

@@ -108,7 +108,7 @@ class Drafter:
         speech = english(product.kind) if language == "en" else foreign(language)
         talk = author.talk if language == "en" else author.talk * FOREIGN_TALK
         opinions = draw_opinions(self._prevalence(product, index, speech), rating, talk, random)
-        flags = self._flags(rating, random) if speech.flags else ()
+        flags = self._flags(rating, random) if speech.english else ()
         composed = compose(Voice(author, speech, MOODS[rating - 1]), opinions, flags, random)
         return _Content(composed.text, composed.title, rating, language, composed.mentions, flags)
 

@@ -80,7 +80,8 @@ def draw_opinions(prevalence: Mapping[Opinion, float], rating: int, talk: float,
     """Draw what one review mentions, each aspect once at most.
 
     Returns:
-        The opinions that suit the rating first (after a rating of 3: either side first), then the others.
+        The opinions that suit the rating first (after a rating of 3: either side first), then the others; none at
+        all if only others were drawn, for nobody rates 5 and just complains.
     """
     chosen: dict[str, Opinion] = {}
     for opinion, share in prevalence.items():
@@ -90,4 +91,6 @@ def draw_opinions(prevalence: Mapping[Opinion, float], rating: int, talk: float,
     opinions = list(chosen.values())
     random.shuffle(opinions)
     first = "positive" if rating > 3 or (rating == 3 and random.random() < 0.5) else "negative"
+    if rating != 3 and all(opinion.side != first for opinion in opinions):
+        return []
     return sorted(opinions, key=lambda opinion: opinion.side != first)

@@ -1,7 +1,8 @@
 r"""Phrases with choices in them: ``The [battery|battery life] lasts [all day|two days]``.
 
 ``[a|b|]`` picks one part, which may be empty or hold further choices; ``{name}`` stands for the slot of
-that name, itself a phrase. Grammar::
+that name, itself a phrase. Words that have
+synonyms become choices of their own. Grammar::
 
     phrase = (text | "[" phrase ("|" phrase)* "]")*
 """
@@ -11,11 +12,12 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
+from types import MappingProxyType
 
 Choice = tuple["Phrase", ...]
 Phrase = tuple["str | Choice", ...]
 
-WEIGHT_LIMIT = 60
+WEIGHT_LIMIT = 200
 """Wordings beyond which a phrase is drawn no oftener than others: rich ones must not drown the rest."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -102,25 +104,46 @@ def _write(phrase: Phrase, random: Random) -> str:
     )
 
 
+def with_synonyms(source: str, synonyms: Mapping[str, str]) -> str:
+    """Make a choice of each word or group of words that has synonyms; names of slots stay.
+
+    Args:
+        source: A phrase.
+        synonyms: Choices by lower-case words; they replace words of any case.
+
+    Example:
+        >>> with_synonyms("It is great[ fun|]", {"great": "great|superb"})
+        'It is [great|superb][ fun|]'
+    """
+    if not synonyms:
+        return source
+    words = "|".join(re.escape(word) for word in sorted(synonyms, key=len, reverse=True))
+    pattern = re.compile(rf"(?<![\w{{])(?:{words})(?![\w}}])", re.IGNORECASE)
+    return pattern.sub(lambda match: f"[{synonyms[match.group().lower()]}]", source)
+
+
 class Pool:
     """Phrases that say the same thing; the richer ones are drawn more often, up to a limit.
 
     Args:
         sources: Phrases, at least one.
         slots: What each ``{name}`` in them stands for.
+        synonyms: Choices for words, wherever they stand.
 
     Raises:
         BadPhrase: If a phrase cannot be read, or there is none.
 
     Example:
-        >>> Pool(["it [is|was] loud"], {}).write(Random(3))
-        'It is loud'
+        >>> Pool(["it was [very |]loud"], {}).write(Random(1))
+        'It was loud'
     """
 
-    def __init__(self, sources: Sequence[str], slots: Mapping[str, str]) -> None:
+    def __init__(
+        self, sources: Sequence[str], slots: Mapping[str, str], synonyms: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if not sources:
             raise BadPhrase("a pool needs at least one phrase")
-        self._phrases = [parse(source, slots) for source in sources]
+        self._phrases = [parse(with_synonyms(source, synonyms), slots) for source in sources]
         self._bounds = list(accumulate(min(count_wordings(phrase), WEIGHT_LIMIT) for phrase in self._phrases))
 
     @property
@@ -129,7 +152,7 @@ class Pool:
         return sum(map(count_wordings, self._phrases))
 
     def write(self, random: Random) -> str:
-        """Return one wording, capitalised, without a full stop."""
+        """Return one wording: capitalised, spaces in order, without a full stop."""
         drawn = bisect_right(self._bounds, random.random() * self._bounds[-1])
-        text = _write(self._phrases[drawn], random)
+        text = " ".join(_write(self._phrases[drawn], random).split()).replace(" ,", ",")
         return text[:1].upper() + text[1:]

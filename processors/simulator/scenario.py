@@ -44,8 +44,8 @@ class Scenario:
         drifts: Changes on the way.
     """
 
-    start: datetime = datetime(2025, 3, 1, tzinfo=UTC)
-    spacing: timedelta = timedelta(hours=1)
+    start: datetime = datetime(2023, 1, 1, tzinfo=UTC)
+    spacing: timedelta = timedelta(minutes=15)
     foreign_share: float = 0.02
     duplicate_share: float = 0.01
     unrated_share: float = 0.0

@@ -102,10 +102,13 @@ def _overlap(left: Sequence[str], right: Sequence[str]) -> float:
 def _majority(point: Point, truth: Truth) -> tuple[Opinion | None, float]:
     """Return what most quotes of a point say (none: filler), and the share of them that do."""
     quotes = [opinions_in(evidence.quote, truth.mentions_of(evidence.review_id)) for evidence in point.evidence]
-    votes: Counter[Opinion | None] = Counter(opinion for said in quotes for opinion in (sorted(said) or [None]))
-    if not votes:
+    votes: Counter[Opinion | None] = Counter()
+    for said in quotes:
+        votes.update(said)
+        votes[None] += not said
+    if not quotes:
         return None, 0.0
-    opinion, count = votes.most_common(1)[0]
+    opinion, count = max(votes.items(), key=lambda vote: (vote[1], vote[0] or ("", "")))
     return opinion, count / len(quotes)
 
 

@@ -57,8 +57,9 @@ class Simulator:
         self.seed = seed
         self.scenario = scenario or Scenario()
         profiles = [profile(seed, number) for number in range(products)]
+        prevalences = {one.product_id: one.prevalence for one in profiles}
         for drift in self.scenario.drifts:
-            if not any(p.product_id == drift.product_id and (drift.aspect, drift.side) in p.prevalence for p in profiles):
+            if (drift.aspect, drift.side) not in prevalences.get(drift.product_id, ()):
                 raise ValueError(f"drift: {drift.product_id} has no {drift.aspect} in this simulation")
         self.products: Mapping[str, str] = {one.product_id: one.name for one in profiles}
         """Names of the products by id, best sellers first."""

@@ -8,7 +8,7 @@ from rich.text import Text
 from schemas.dead_letters import DeadLetter
 from streams.cli.render import QUIET, age, cut, pad, plural, printable
 
-PAYLOAD_SHOWN_CHARACTERS = 2_000
+PAYLOAD_SHOWN_CHARACTERS = 1_000
 
 _AGE_CELLS = 7
 
@@ -26,9 +26,9 @@ def table_lines(letters: Sequence[DeadLetter], now: float, width: int) -> Iterat
     rest = width - _AGE_CELLS - reasons - sources - 6
     yield Text(f"{'age':>{_AGE_CELLS}}  {pad('reason', reasons)}  {pad('source', sources)}  error", style="bold")
     for letter in letters:
-        line = Text(f"{age(now - letter.failed_at.timestamp()):>{_AGE_CELLS}}", style=QUIET)
-        line.append(f"  {pad(letter.reason, reasons)}  ", style="not dim")
-        line.append(f"{pad(_source(letter), sources)}  {cut(_told(letter), rest)}", style="not dim")
+        line = Text.assemble((f"{age(now - letter.failed_at.timestamp()):>{_AGE_CELLS}}", QUIET))
+        line.append(f"  {pad(letter.reason, reasons)}  ")
+        line.append(f"{pad(_source(letter), sources)}  {cut(_told(letter), rest)}")
         yield line
 
 

@@ -13,11 +13,9 @@ from schemas.dead_letters import DeadLetter
 from schemas.records import Unreadable, decode
 from streams.cli.context import load_settings
 from streams.cli.dead_letter_view import letter_lines, table_lines
-from streams.cli.errors import CommandError
-from streams.cli.render import make_console, plural, printable
+from streams.cli.errors import CommandError, Exit
+from streams.cli.render import make_console, plural, print_lines, printable
 from streams.topics import topic_name
-
-NOT_FOUND = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,7 @@ def list_letters(limit: int, reason: str | None, agent: str | None, as_json: boo
         click.echo("No dead letters." if not narrowed else "No dead letter is like that.")
     else:
         console = make_console()
-        for line in table_lines([one.letter for one in found], time.time(), console.width):
-            console.print(line, overflow="ignore", no_wrap=True, crop=False)
+        print_lines(console, table_lines([one.letter for one in found], time.time(), console.width))
         console.print(f"\n{plural(len(found), 'dead letter')}. Whole: millrace dead-letters show ID", style="dim")
 
 
@@ -81,13 +78,12 @@ def show_letter(dead_letter_id: str, as_json: bool) -> None:
     found = [one for one in read_letters(load_settings()) if _is(one.letter, dead_letter_id)]
     if not found:
         what = f"no dead letter {printable(dead_letter_id)!r} is kept"
-        raise CommandError(what, "See `millrace dead-letters list`.", code=NOT_FOUND)
+        raise CommandError(what, "See `millrace dead-letters list`.", code=Exit.NOT_FOUND)
     if as_json:
         click.echo(found[-1].raw)
         return
     console = make_console()
-    for line in letter_lines(found[-1].letter, time.time(), console.width):
-        console.print(line, overflow="ignore", no_wrap=True, crop=False)
+    print_lines(console, letter_lines(found[-1].letter, time.time(), console.width))
 
 
 def read_letters(settings: Settings, newest: int | None = None) -> Iterator[Kept]:

@@ -17,10 +17,10 @@ from infra.settings import Settings
 from infra.stores import StoreFile, StoreMissing
 from infra.watermarks import LogRange
 from schemas import tables
-from streams.app import AGENTS
+from streams.graph import AGENTS
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError
-from streams.cli.render import FAILING, count, make_console, pad
+from streams.cli.render import FAILING, count, make_console, pad, print_lines
 from streams.cli.surroundings import running
 from streams.topics import topic_name
 
@@ -189,8 +189,7 @@ def show(rows: list[FenceRow]) -> None:
     console.print(
         f"{'agent':<10} {pad('topic', topics)} {'part':>4} {'next':>12} {'end':>12} {'lag':>10}", style="bold"
     )
-    for line in _lines(rows, topics):
-        console.print(line, overflow="ignore", no_wrap=True, crop=False)
+    print_lines(console, _lines(rows, topics))
 
 
 def _lines(rows: list[FenceRow], topics: int) -> Iterator[Text]:

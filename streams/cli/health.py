@@ -18,7 +18,7 @@ from infra.stores import StoreError, StoreFile, StoreMissing
 from infra.watermarks import LogRange, Watermark, read_watermarks
 from schemas.heartbeats import Heartbeat, Supervision
 from schemas.tables import outbox, timers, work
-from streams.app import AGENTS
+from streams.graph import AGENTS
 from streams.topics import topic_name
 
 State = Literal["down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok"]
@@ -49,7 +49,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     events: int | None = None  # since the start of the process
     events_per_s: float | None = None
     dead_letters: int | None = None
+    writer_calls: int | None = None
     restarts: int | None = None
+    last_exit: int | None = None  # of a process that died; negative = the signal that killed it
     last_error: str | None = None
     watermarks: dict[str, dict[str, int]] | None = None  # topic to partition to offset
 
@@ -65,13 +67,14 @@ class _Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """What an agent's processes say."""
 
     beats: Sequence[Heartbeat]
     living: Sequence[Heartbeat]
     expected: int | None  # processes a living supervisor keeps
     restarts: int | None
+    last_exit: int | None  # exit status of the last process that died; negative = the signal that killed it
 
 
 def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
@@ -91,7 +94,7 @@ def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
     parts = [broker_part, *_check_supervisor(supervision, now)]
     for name, spec in AGENTS.items():
         logs = _ranges(settings, broker, spec.inputs) if broker_part.state == "ok" else {}
-        run = _run_of(name, beats, supervision, now)
+        run = run_of(name, beats, supervision, now)
         parts.append(check_agent(settings, name, run, logs, now))
     return sorted(parts, key=lambda part: STATES.index(part.state))
 
@@ -107,7 +110,7 @@ def check_broker(settings: Settings, broker: Broker) -> Part:
     return Part(part="broker", state="ok", detail=address)
 
 
-def check_agent(settings: Settings, name: str, run: _Run, logs: Mapping[Partition, LogRange], now: float) -> Part:
+def check_agent(settings: Settings, name: str, run: Run, logs: Mapping[Partition, LogRange], now: float) -> Part:
     """Put together what store, broker and processes say of one agent."""
     try:
         stored, broken = _read_store(settings, name), None
@@ -128,16 +131,18 @@ def check_agent(settings: Settings, name: str, run: _Run, logs: Mapping[Partitio
         events=sum(beat.counters.events for beat in run.living),
         events_per_s=_rate(run.living),
         dead_letters=sum(beat.counters.dead_letters for beat in run.living),
+        writer_calls=sum(beat.counters.writer_calls for beat in run.living),
         restarts=run.restarts,
+        last_exit=run.last_exit,
         last_error=broken or next((beat.last_error for beat in run.beats if beat.last_error), None),
         watermarks=_by_topic(stored.marks) if stored else None,
     )
 
 
-def agent_state(run: _Run, behind_s: float | None, now: float) -> State:
+def agent_state(run: Run, behind_s: float | None, now: float) -> State:
     """Name the state of one agent from its processes; one bad process among good ones counts."""
     if run.expected is not None and len(run.living) < run.expected:
-        return "restarting"
+        return "restarting" if run.restarts else "starting"
     if not run.living:
         return "stopped" if run.beats and all(beat.state == "stopping" for beat in run.beats) else "down"
     if any(beat.batch_started_at and now - beat.batch_started_at > BATCH_LIMIT_S for beat in run.living):
@@ -154,27 +159,20 @@ def _check_supervisor(supervision: Supervision | None, now: float) -> list[Part]
     """Without a supervisor's file somebody may run workers by hand: nothing to tell then."""
     if supervision is None:
         return []
-    lives = alive(supervision, now)
-    died = [child for child in supervision.children if child.restarts and child.last_exit]
-    error = f"{died[0].agent} last ended with {died[0].last_exit}" if died else None
-    return [
-        Part(
-            part="supervisor",
-            state="ok" if lives else "down",
-            detail=f"pid {supervision.pid}" if lives else None,
-            restarts=sum(child.restarts for child in supervision.children),
-            last_error=error,
-        )
-    ]
+    if alive(supervision, now):
+        return [Part(part="supervisor", state="ok", detail=f"pid {supervision.pid}")]
+    return [Part(part="supervisor", state="down")]
 
 
-def _run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | None, now: float) -> _Run:
+def run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | None, now: float) -> Run:
+    """Pick what one agent's processes and a living supervisor say of them."""
     mine = [beat for beat in beats if beat.agent == agent]
     living = [beat for beat in mine if alive(beat, now)]
     if supervision is None or not alive(supervision, now):
-        return _Run(mine, living, None, None)
+        return Run(mine, living, None, None, None)
     children = [child for child in supervision.children if child.agent == agent]
-    return _Run(mine, living, len(children), sum(child.restarts for child in children))
+    last_exit = next((child.last_exit for child in children if child.restarts), None)
+    return Run(mine, living, len(children), sum(child.restarts for child in children), last_exit)
 
 
 def _read_store(settings: Settings, agent: str) -> _Stored | None:

@@ -3,9 +3,11 @@
 import re
 import sys
 import unicodedata
+from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
+from rich.text import Text
 
 OK = "green"
 LATE = "yellow"
@@ -32,6 +34,12 @@ def make_console(width: int | None = None) -> Console:
     if reconfigure is not None:
         reconfigure(errors="replace")
     return Console(highlight=False, markup=False, emoji=False, soft_wrap=False, width=width)
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print lines that are laid out already: nothing wraps, nothing is cut."""
+    for line in lines:
+        console.print(line, overflow="ignore", no_wrap=True, crop=False)
 
 
 def printable(text: str) -> str:

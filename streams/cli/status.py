@@ -10,12 +10,11 @@ from infra.kafka_admin import Broker
 from infra.kafka_reading import topic_ranges
 from infra.settings import Settings
 from streams.cli.context import load_settings
+from streams.cli.errors import Exit
 from streams.cli.health import FAILING, Part, collect
-from streams.cli.render import make_console, plural
+from streams.cli.render import make_console, plural, print_lines
 from streams.cli.status_view import status_lines
 from streams.topics import topic_name
-
-SOMETHING_IS_DOWN = 1
 
 
 @click.command("status")
@@ -39,17 +38,17 @@ def command(as_json: bool) -> None:
         healthy = not any(part.state in FAILING for part in parts)
         if as_json:
             click.echo(msgspec.json.encode({"healthy": healthy, "parts": parts}))
-        elif nothing_runs(parts):
+        elif nothing_runs(parts, own_broker=settings.kafka.local):
             click.echo(f"Nothing runs here ({settings.home}). Start it: millrace up")
         else:
             show(settings, parts, count_dead_letters(settings, broker, parts))
     if not healthy:
-        raise click.exceptions.Exit(SOMETHING_IS_DOWN)
+        raise click.exceptions.Exit(Exit.FAILED)
 
 
-def nothing_runs(parts: list[Part]) -> bool:
+def nothing_runs(parts: list[Part], *, own_broker: bool) -> bool:
     """Tell whether there is not even a process to be unwell; a broker of somebody else's does not count."""
-    return all(part.state in ("down", "stopped") for part in parts if part.part != "broker")
+    return all(part.state in ("down", "stopped") for part in parts if own_broker or part.part != "broker")
 
 
 def count_dead_letters(settings: Settings, broker: Broker, parts: list[Part]) -> int | None:
@@ -67,7 +66,6 @@ def show(settings: Settings, parts: list[Part], dead_letters: int | None) -> Non
     """Print it for people."""
     console = make_console()
     title = f"millrace · {settings.kafka.address} · {settings.home}"
-    for line in status_lines(parts, title, min(console.width, 120)):
-        console.print(line, overflow="ignore", no_wrap=True, crop=False)
+    print_lines(console, status_lines(parts, title, min(console.width, 120)))
     if dead_letters:
         console.print(f"\n{plural(dead_letters, 'dead letter')} kept: millrace dead-letters list", style="yellow")

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from streams.cli.health import FAILING, Part, State
 from streams.cli.render import FAILING as RED
-from streams.cli.render import LATE, OK, QUIET, age, count, cut, pad, printable
+from streams.cli.render import LATE, OK, QUIET, age, count, cut, pad, plural, printable
 
 _WORDS: dict[State, tuple[str, str]] = {
     "ok": ("ok", OK),
@@ -34,6 +34,11 @@ def status_lines(parts: Sequence[Part], title: str, width: int) -> Iterator[Text
     """
     yield _headline(parts, title, width)
     yield Text()
+    yield from part_lines(parts, width)
+
+
+def part_lines(parts: Sequence[Part], width: int) -> Iterator[Text]:
+    """Lay out the table alone."""
     head = pad("part", _PART_CELLS) + " " + pad("state", _STATE_CELLS)
     yield Text(head + "".join(f"{name:>{cells}}" for name, cells in _COLUMNS), style="bold")
     for part in parts:
@@ -78,7 +83,8 @@ def _behind(seconds: float | None) -> str:
 def _notes(part: Part, width: int) -> Iterator[Text]:
     notes = []
     if part.restarts:
-        notes.append((f"restarted {part.restarts} time{'' if part.restarts == 1 else 's'}", LATE))
+        ended = "" if part.last_exit is None else f", last after exit {part.last_exit}"
+        notes.append((f"restarted {plural(part.restarts, 'time')}{ended}", LATE))
     if part.last_error:
         notes.append((f"last error: {printable(part.last_error)}", RED if part.state in FAILING else LATE))
     for words, style in notes:

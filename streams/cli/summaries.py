@@ -13,12 +13,11 @@ from infra.stores import StoreFile
 from schemas.summaries import Summary
 from schemas.tables import summaries
 from streams.cli.context import load_settings
-from streams.cli.errors import CommandError
-from streams.cli.render import make_console, printable
+from streams.cli.errors import CommandError, Exit
+from streams.cli.render import make_console, print_lines, printable
 from streams.cli.summary_view import POINTS_SHOWN, product_lines, table_lines
 
 AGENT = "summarize"
-NOT_FOUND = 5
 
 
 @click.command("summaries")
@@ -35,14 +34,15 @@ NOT_FOUND = 5
     type=click.Choice(["newest", "reviews"]),
     help="Of the table.",
 )
+@click.option("--quotes", default=0, type=click.IntRange(0, 6), metavar="N", help="Quotes under each point.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records exactly as published, one a line.")
-def command(product: str | None, limit: int, points: int, order: str, as_json: bool) -> None:
+def command(product: str | None, limit: int, points: int, quotes: int, order: str, as_json: bool) -> None:
     """Show the standing summary of PRODUCT, or a table of many.
 
     \b
     Example:
       millrace summaries
-      millrace summaries B000HD1278
+      millrace summaries B000HD1278 --quotes 2
       millrace summaries --sort reviews --limit 100 --json
     """
     store = StoreFile(load_settings().home, AGENT)
@@ -50,7 +50,14 @@ def command(product: str | None, limit: int, points: int, order: str, as_json: b
     if as_json:
         sys.stdout.buffer.writelines(record + b"\n" for record in records)
         return
-    show(records, alone=product is not None, points=points)
+    read = [msgspec.json.decode(record, type=Summary) for record in records]
+    console = make_console()
+    if product:
+        print_lines(console, product_lines(read[0], time.time(), console.width, points, quotes))
+    elif read:
+        print_lines(console, table_lines(read, time.time(), console.width))
+    else:
+        console.print("No summary stands yet. Send reviews: millrace produce reviews FILE")
 
 
 def read_record(store: StoreFile, product: str) -> bytes:
@@ -65,7 +72,7 @@ def read_record(store: StoreFile, product: str) -> bytes:
             return bytes(found)
         near = nearest(product, list(connection.scalars(sa.select(summaries.c.product_id))))
     remedy = f"Nearest: {', '.join(map(printable, near))}" if near else "See `millrace summaries` for those that have."
-    raise CommandError(f"no summary stands for {printable(product)!r}", remedy, code=NOT_FOUND)
+    raise CommandError(f"no summary stands for {printable(product)!r}", remedy, code=Exit.NOT_FOUND)
 
 
 def newest_records(store: StoreFile, limit: int, order: str = "newest") -> list[bytes]:
@@ -87,16 +94,3 @@ def nearest(wanted: str, known: Sequence[str], limit: int = 3) -> list[str]:
     close = difflib.get_close_matches(wanted.casefold(), folded, n=limit, cutoff=0.5)
     holding = (one for one in folded if wanted.casefold() in one and one not in close)
     return [folded[one] for one in [*close, *holding][:limit]]
-
-
-def show(records: Sequence[bytes], *, alone: bool, points: int = POINTS_SHOWN) -> None:
-    """Print summaries for people."""
-    console = make_console()
-    read = [msgspec.json.decode(record, type=Summary) for record in records]
-    if not read:
-        console.print("No summary stands yet. Send reviews: millrace produce reviews FILE")
-        return
-    now = time.time()
-    lines = product_lines(read[0], now, console.width, points) if alone else table_lines(read, now, console.width)
-    for line in lines:
-        console.print(line, overflow="ignore", no_wrap=True, crop=False)

@@ -1,5 +1,6 @@
 """How standing summaries look in a terminal: one product in full, or many a line each."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,14 @@ from schemas.summaries import Summary
 from streams.cli.render import FAILING, LATE, QUIET, age, count, cut, pad, percent, plural, printable
 
 WIDEST = 120
+MEASURE = 75
+"""Columns a paragraph reads well at."""
+
 POINTS_SHOWN = 5
 RISING = 1.25
 FADING = 0.8
+LEAST_FOR_TREND = 10
+"""Reviews of a point below which its trend is chance."""
 
 _SHARE_CELLS = 15
 _TREND_CELLS = 11
@@ -26,19 +32,21 @@ class _BandLook:
     """How the points of one band are marked."""
 
     sign: str
-    style: str
     of: str  # what the share is a share of
+    shown: float = 1.0  # of the points asked for
 
 
 _LOOKS = {
-    "positive": _BandLook("+", "", ""),
-    "negative": _BandLook("-", "", " of 1-2 ★"),
-    "neutral": _BandLook("~", "", " of 3 ★"),
-    "unrated": _BandLook("·", "", " of unrated"),
+    "positive": _BandLook("+", ""),
+    "negative": _BandLook("-", " of 1-2 ★"),
+    "neutral": _BandLook("~", " of 3 ★", 0.5),  # who neither likes nor dislikes says least
+    "unrated": _BandLook("·", " unrated"),
 }
 
 
-def product_lines(summary: Summary, now: float, width: int, points_shown: int = POINTS_SHOWN) -> Iterator[Text]:
+def product_lines(
+    summary: Summary, now: float, width: int, points_shown: int = POINTS_SHOWN, quotes: int = 0, name: str | None = None
+) -> Iterator[Text]:
     """Lay one summary out.
 
     Args:
@@ -46,14 +54,19 @@ def product_lines(summary: Summary, now: float, width: int, points_shown: int = 
         now: Unix seconds.
         width: Columns of the terminal, 40 or more.
         points_shown: Points a band, at most.
+        quotes: Quotes under each point, at most; without any, the first stands beside it where there is room.
+        name: Of the product; none shows its id.
     """
     width = min(width, WIDEST)
-    yield _title(summary, now, width)
-    yield from _paragraph(summary.text, width)
+    yield title_line(summary, now, width, name)
+    yield from paragraph_lines(summary.text, width)
     yield Text()
     for name, look in _LOOKS.items():
-        yield from _band(_named(summary.bands, name), look, width, points_shown)
-    yield _footer(summary, width)
+        for point in _named(summary.bands, name).points[: math.ceil(points_shown * look.shown)]:
+            yield _point(point, look, width, beside=quotes == 0)
+            for evidence in point.evidence[:quotes]:
+                yield Text(f'      "{cut(printable(evidence.quote), width - 8)}"', style=QUIET)
+    yield from _footer(summary, width)
 
 
 def table_lines(summaries: Sequence[Summary], now: float, width: int) -> Iterator[Text]:
@@ -92,22 +105,24 @@ def trend_word(trend: float) -> str:
     return f"fading ×{trend:.1f}" if trend <= FADING else "steady"
 
 
-def _title(summary: Summary, now: float, width: int) -> Text:
+def title_line(summary: Summary, now: float, width: int, name: str | None = None) -> Text:
+    """Name the product, by its id unless a name is known, and tell what the summary is made of."""
     metrics = summary.metrics
     facts = [plural(metrics.review_count, "review")]
     if metrics.mean_rating is not None:
         facts.append(f"{metrics.mean_rating:.1f} ★")
     facts.append(f"updated {age(now - summary.updated_at.timestamp())} ago")
     right = " · ".join(facts)
-    name = pad(printable(summary.product_id), max(width - cell_len(right) - 2, 8))
-    return Text.assemble((name, "bold"), _GAP, (right, QUIET))
+    shown = pad(printable(name or summary.product_id), max(width - cell_len(right) - 2, 8))
+    return Text.assemble((shown, "bold"), _GAP, (right, QUIET))
 
 
-def _paragraph(text: str | None, width: int) -> Iterator[Text]:
+def paragraph_lines(text: str | None, width: int) -> Iterator[Text]:
+    """Wrap a text, indented; without one say so."""
     if not text:
         yield Text("  No text yet: too few reviews say the same.", style=QUIET)
         return
-    for line in _wrapped(printable(text), width - 2):
+    for line in _wrapped(printable(text), min(width - 2, MEASURE)):
         yield Text(f"  {line}")
 
 
@@ -133,48 +148,49 @@ def _breakable(words: Iterable[str], cells: int) -> Iterator[str]:
         yield rest
 
 
-def _band(band: Band, look: _BandLook, width: int, points_shown: int) -> Iterator[Text]:
-    for point in band.points[:points_shown]:
-        yield _point(point, look, width)
-
-
-def _point(point: Point, look: _BandLook, width: int) -> Text:
+def _point(point: Point, look: _BandLook, width: int, *, beside: bool) -> Text:
     fixed = 4 + _COUNT_CELLS + len(_GAP) + _SHARE_CELLS + _TREND_CELLS
-    headline = min(width - fixed, 44)
+    headline = min(max(width - fixed, 8), 44)
     line = Text(f"  {look.sign} {pad(printable(point.headline), headline)}")
     line.append(f"{count(point.review_count):>{_COUNT_CELLS}}")
     line.append(_GAP)
     line.append(pad(f"{percent(point.share):>5}{look.of}", _SHARE_CELLS))
-    trend = trend_word(point.trend)
+    trend = trend_word(point.trend) if point.review_count >= LEAST_FOR_TREND else ""
     line.append(pad(trend, _TREND_CELLS), style=QUIET if trend == "steady" else "")
     room = width - cell_len(line.plain) - len(_GAP)
-    if point.evidence and room >= 16:
-        line.append(f'{_GAP}"{cut(printable(point.evidence[0].quote), room - 2)}"', style=QUIET)
+    quote = _quote(point) if beside and room >= 16 else None
+    if quote:
+        line.append(f'{_GAP}"{cut(printable(quote), room - 2)}"', style=QUIET)
     line.rstrip()
     return line
 
 
-def _footer(summary: Summary, width: int) -> Text:
+def _quote(point: Point) -> str | None:
+    """Pick the first quote that says more than the headline, which often is a quote itself."""
+    quotes = [evidence.quote for evidence in point.evidence]
+    told = point.headline.rstrip(" .!…").casefold()
+    return next((quote for quote in quotes if told not in quote.casefold()), quotes[0] if quotes else None)
+
+
+def _footer(summary: Summary, width: int) -> Iterator[Text]:
     value, flags = summary.value_for_money, summary.flag_counts
-    line = Text("  value for money  ", style=QUIET)
-    said = [f"{word} {number:,}" for word, number in _value_counts(value.good, value.poor, value.unclear) if number]
-    line.append(" · ".join(said) or "nobody says")
-    marks = Text()
-    for word, number, style in (
-        ("safety", flags.safety, FAILING),
-        ("severe", flags.severe, LATE),
-        ("profanity", flags.profanity, ""),
-    ):
-        if number:
-            marks.append(" · " if marks else "")
-            marks.append(f"{word} {number:,}", style=style)
-    marks = marks or Text("no flags", style=QUIET)
-    line.append(" " * max(width - cell_len(line.plain) - cell_len(marks.plain), 2))
-    return line.append_text(marks)
+    line = Text.assemble(("  value for money  ", QUIET))
+    line.append_text(_counts(("good", value.good, ""), ("poor", value.poor, ""), ("unclear", value.unclear, "")))
+    marks = _counts(
+        ("safety", flags.safety, FAILING), ("severe", flags.severe, LATE), ("profanity", flags.profanity, "")
+    )
+    space = width - cell_len(line.plain) - cell_len(marks.plain)
+    if space < len(_GAP):
+        yield line
+        yield Text.assemble(("  flags  ", QUIET), marks)
+    else:
+        yield line.append(" " * space).append_text(marks)
 
 
-def _value_counts(good: int, poor: int, unclear: int) -> tuple[tuple[str, int], ...]:
-    return ("good", good), ("poor", poor), ("unclear", unclear)
+def _counts(*counts: tuple[str, int, str]) -> Text:
+    """Join (word, number, style), leaving out what nobody said."""
+    parts = [Text(f"{word} {number:,}", style=style) for word, number, style in counts if number]
+    return Text(" · ").join(parts) if parts else Text("none")
 
 
 def _named(bands: Bands, name: str) -> Band:

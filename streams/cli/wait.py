@@ -16,15 +16,14 @@ from infra.kafka_admin import Broker
 from infra.kafka_reading import record_time
 from infra.settings import Settings
 from infra.watermarks import LogRange
-from streams.app import AGENTS
+from streams.graph import AGENTS
 from streams.cli.context import load_settings
-from streams.cli.errors import CommandError
+from streams.cli.errors import CommandError, Exit
 from streams.cli.render import age, plural
 from streams.cli.standing import Agent, Gap, NotStanding, Surroundings, Wait, upstream
 from streams.cli.surroundings import LocalSurroundings
 from streams.topics import topic_name
 
-TIMED_OUT = 4
 Origins = dict[str, Mapping[Partition, LogRange]]
 
 _RECEIPT = re.compile(r"(?P<topic>[^:]+):(?P<partition>\d+):(?P<offset>\d+)")
@@ -158,7 +157,7 @@ def report_late(settings: Settings, gaps: Sequence[Gap], timeout_s: float, as_js
     return CommandError(
         f"{gaps[0].agent} lacks {plural(missing, 'event')} after {timeout_s:g} s",
         "Wait longer with --timeout, or see `millrace status`.",
-        code=TIMED_OUT,
+        code=Exit.TIMED_OUT,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import click
 
 from infra.errors import SettingsError
-from streams.app import AGENTS
+from streams.graph import AGENTS
 from streams.cli.context import load_settings
 
 

@@ -11,6 +11,8 @@ from infra.local.kafka import KafkaServer
 from infra.settings import KafkaSettings
 from streams.topics import declarations
 
+pytest.register_assert_rewrite("tests.integration.harness")
+
 CHECKOUT = Path(__file__).parents[2]
 
 

@@ -119,12 +119,12 @@ def test_a_running_broker_is_not_started_on_a_second_port(kafka):
         KafkaServer(kafka.home, port=free_port(), jars=kafka.jars).start()
 
 
-def test_a_broker_that_cannot_start_tells_its_last_words(tmp_path, kafka, monkeypatch):
+def test_a_broker_that_cannot_start_tells_its_last_words(tmp_path, kafka):
     server = KafkaServer(tmp_path, port=0, jars=kafka.jars)
     server.start()
     server.stop()
     (server.folder / "data" / "meta.properties").write_text("version=1\ncluster.id=other\nnode.id=9\n")
-    with pytest.raises(LocalStackFailed, match=r"ended while starting: .*node"):
+    with pytest.raises(LocalStackFailed, match=r"ended while starting \(exit code 1\): .*node id"):
         server.start()
 
 

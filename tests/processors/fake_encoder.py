@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,14 @@ from processors.claims import split_claims
 from processors.product import Product
 from schemas.reviews import Review
 
-DIMENSIONS = 16
+DIMENSIONS = 48
+INVENTED = [
+    first + second
+    for first in ("bor", "kel", "mud", "zip", "lan", "fro", "wex", "tus")
+    for second in ("ta", "nok", "ram", "lis", "gup", "vex", "dof", "sel")
+]
+"""Words that name an aspect and mean nothing."""
+
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -26,6 +34,7 @@ def encode(texts: Sequence[str]) -> npt.NDArray[np.int8]:
     return vectors
 
 
+@cache
 def _word(word: str) -> npt.NDArray[np.float64]:
     return np.random.default_rng(zlib.crc32(word.encode())).normal(size=DIMENSIONS)
 

@@ -15,8 +15,8 @@ from processors.value import judge_value
 LISTS = [("value", name) for name in ("mention", "poor", "good")] + [
     ("flags", name) for name in ("safety", "severe", "profanity")
 ]
-ADVERSARIAL_CHARACTERS = 100_000
-LINEAR_S = 2.0  # quadratic work on 100,000 characters takes minutes, linear work milliseconds
+ADVERSARIAL_CHARACTERS = 50_000
+LINEAR_S = 2.0  # quadratic work on 50,000 characters takes minutes, linear work milliseconds
 
 
 def kinds(text: str, rating: int | None = 1) -> list[str]:
@@ -120,7 +120,7 @@ REPEATED = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(REPEATED, REPEATED)
 def test_every_pattern_is_linear_in_its_input(unit: str, ending: str) -> None:
     text = (unit * (ADVERSARIAL_CHARACTERS // len(unit) + 1))[:ADVERSARIAL_CHARACTERS] + ending

@@ -1,5 +1,6 @@
 """Made-up records that look like real ones, and hostile ones, for the views."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from schemas.dead_letters import DeadLetter, HeaderCopy, Place
 from schemas.points import (
     Band,
     Bands,
@@ -83,6 +85,22 @@ def summary(
     )
 
 
+def letter(offset: int = 7, *, payload: bytes | None = b"{}", age_s: float = 30.0, **changed: object) -> DeadLetter:
+    values = {
+        "dead_letter_id": f"digest:millrace.reviews.v1:3:{offset}",
+        "agent": "digest",
+        "source": Place(topic="millrace.reviews.v1", partition=3, offset=offset),
+        "reason": "invalid_field",
+        "field": "rating",
+        "error": "rating: Expected `int` <= 5",
+        "payload_base64": None if payload is None else base64.b64encode(payload).decode(),
+        "payload_bytes": len(payload or b""),
+        "headers": [HeaderCopy(key="ce_id", value_base64=base64.b64encode(b"\x1b[2Jx").decode())],
+        "failed_at": datetime.fromtimestamp(NOW - age_s, UTC),
+    }
+    return DeadLetter(**(values | changed))
+
+
 def fill_store(
     home: Path, agent: str, rows: Mapping[sa.Table, Sequence[Mapping[str, object]]], metadata: sa.MetaData = delivery
 ) -> None:
@@ -95,7 +113,8 @@ def fill_store(
         for tables in (delivery, metadata):
             tables.create_all(connection)
         for table, values in rows.items():
-            connection.execute(table.insert(), list(values))
+            for value in values:
+                connection.execute(table.insert(), value)
 
 
 def fill_summaries(home: Path, records: Sequence[Summary]) -> None:

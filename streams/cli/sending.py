@@ -1,0 +1,220 @@
+"""Send rows: shape and check each, keep a pace, count, and remember where everything went."""
+
+import asyncio
+import itertools
+import queue
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TextIO
+
+import msgspec
+
+from infra.kafka_producer import BulkProducer, Headers, Receipt
+from schemas.records import Unreadable
+from streams.cli.files import FoundRow, InputFile
+from streams.cli.kinds import Kind, Shaper, made_up
+from streams.topics import TOPICS
+
+BREATH = 200
+"""Rows between two looks at the clock, the network and the screen."""
+
+PAUSE_S = 0.02
+QUEUED = 1_000
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a sending is."""
+
+    produced: int = 0  # confirmed by the broker
+    sent: int = 0  # handed over
+    rejected: int = 0
+    started_at: float = 0.0
+    seconds: float = 0.0
+    end: dict[str, int] = field(default_factory=dict)  # partition to the offset after our last record
+    interrupted: bool = False
+
+    @property
+    def rate(self) -> float:
+        """Records a second so far."""
+        return self.produced / self.seconds if self.seconds else 0.0
+
+
+class Receipts:
+    """Writes receipts in the order of the rows, whatever order the broker confirms them in.
+
+    Args:
+        file: Where to.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._early: dict[int, Receipt] = {}
+        self._next = 0
+
+    def add(self, number: int, receipt: Receipt) -> None:
+        """Take the receipt of the record of this number, from 0."""
+        self._early[number] = receipt
+        while self._next in self._early:
+            self._file.write(f"{self._early.pop(self._next)}\n")
+            self._next += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person asked for.
+
+    Args:
+        kind: Of the records.
+        shaper: Makes them from rows.
+        columns: Columns a csv file must have.
+        rate: Records a second at most; none is as fast as it goes.
+        limit: Rows read at most.
+    """
+
+    kind: Kind
+    shaper: Shaper
+    columns: Sequence[str]
+    rate: float | None
+    limit: int | None
+
+
+class Sending:
+    """One run of ``millrace produce``.
+
+    Args:
+        order: What was asked for.
+        producer: Where records go.
+        tally: Counts; changed as it goes.
+        rejected: Called with each row that is not taken.
+        shown: Called now and then with the file at hand.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        producer: BulkProducer,
+        tally: Tally,
+        rejected: Callable[[InputFile, FoundRow, Unreadable], None],
+        shown: Callable[[InputFile], None],
+    ) -> None:
+        self._order = order
+        self._producer = producer
+        self._tally = tally
+        self._rejected = rejected
+        self._shown = shown
+        self._trace = secrets.token_hex(16)
+        self._spans = itertools.count(secrets.randbits(62))
+
+    async def run(self, files: Iterable[InputFile]) -> None:
+        """Send all rows of all files, and wait until the broker has confirmed them; Ctrl-C ends it early.
+
+        Raises:
+            CommandError: If a file is damaged.
+            BrokerUnreachable: If the broker goes away for longer than it may.
+        """
+        read = 0
+        self._tally.started_at = time.monotonic()
+        try:
+            for file in files:
+                async for row in arriving(file, self._order.columns):
+                    if read == self._order.limit:
+                        break
+                    if row is not None:
+                        await self._take(file, row)
+                        read += 1
+                    await self._breathe(file, read, idle=row is None)
+                self._shown(file)
+        except asyncio.CancelledError:
+            self._tally.interrupted = True
+        await self._producer.finish()
+        self._tally.seconds = time.monotonic() - self._tally.started_at
+
+    async def _take(self, file: InputFile, row: FoundRow) -> None:
+        try:
+            if row.problem is not None:
+                raise row.problem
+            record = self._order.shaper.record(row.values, lambda: made_up(*_origin(file, row)))
+            value = self._checked(record)
+        except Unreadable as problem:
+            self._tally.rejected += 1
+            self._rejected(file, row, problem)
+            return
+        await self._producer.send(self._order.kind.key(record).encode(), value, self._headers(record))
+        self._tally.sent += 1
+
+    def _checked(self, record: Any) -> bytes:
+        kind = self._order.kind
+        at = getattr(record, kind.happened) if kind.happened else None
+        if at is not None and not EARLIEST <= at <= datetime.now(UTC) + AHEAD:
+            what = f"{kind.happened}: {at.isoformat()} is not between 1970 and tomorrow"
+            raise Unreadable("date_out_of_range", what, kind.happened)
+        value = msgspec.json.encode(record)
+        if len(value) > TOPICS[kind.topic]:
+            raise Unreadable("value_too_large", f"{len(value):,} bytes, at most {TOPICS[kind.topic]:,} fit; split it")
+        return value
+
+    def _headers(self, record: Any) -> Headers:
+        kind = self._order.kind
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", kind.event_id(record).encode()),
+            ("ce_type", b"millrace.%s.v1" % kind.singular.encode()),
+            ("ce_source", b"/millrace/produce"),
+            ("content-type", b"application/json"),
+            ("traceparent", b"00-%s-%016x-01" % (self._trace.encode(), next(self._spans))),
+        ]
+        at = getattr(record, kind.happened) if kind.happened else None
+        return headers if at is None else [*headers, ("ce_time", at.isoformat().encode())]
+
+    async def _breathe(self, file: InputFile, read: int, *, idle: bool) -> None:
+        ahead_s = 0.0
+        if self._order.rate:
+            ahead_s = read / self._order.rate - (time.monotonic() - self._tally.started_at)
+        if not idle and ahead_s < PAUSE_S and read % BREATH:
+            return
+        await self._producer.flush()
+        self._tally.seconds = time.monotonic() - self._tally.started_at
+        self._shown(file)
+        await asyncio.sleep(max(ahead_s, 0.0))
+
+
+async def arriving(file: InputFile, columns: Sequence[str]) -> AsyncIterator[FoundRow | None]:
+    """Read rows; while a pipe has none to give, None comes every few milliseconds."""
+    if file.bytes_total is not None:
+        for row in file.rows(columns):
+            yield row
+        return
+    waiting: queue.Queue[FoundRow | Exception | None] = queue.Queue(QUEUED)
+    threading.Thread(target=_pump, args=(file.rows(columns), waiting), daemon=True).start()
+    while True:
+        try:
+            found = waiting.get_nowait()
+        except queue.Empty:
+            await asyncio.sleep(PAUSE_S)
+            yield None
+            continue
+        if isinstance(found, Exception):
+            raise found
+        if found is None:
+            return
+        yield found
+
+
+def _pump(rows: Iterator[FoundRow], waiting: "queue.Queue[FoundRow | Exception | None]") -> None:
+    try:
+        for row in rows:
+            waiting.put(row)
+        waiting.put(None)
+    except Exception as error:  # noqa: BLE001  # it is raised where the rows are awaited
+        waiting.put(error)
+
+
+def _origin(file: InputFile, row: FoundRow) -> tuple[str, int]:
+    return file.content_hash or made_up(row.text, 0), row.number

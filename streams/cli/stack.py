@@ -1,0 +1,104 @@
+"""The local stack as one thing: Kafka, topics, workers."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from infra.kafka_admin import Broker
+from infra.local.kafka import KafkaServer
+from infra.local.processes import Process
+from infra.settings import Settings
+from streams.topics import declarations
+
+PARTS = ("kafka", "workers")
+STOP_WORKERS_S = 70.0
+"""Longer than the supervisor gives its workers."""
+
+WIPED = ("kafka", "state", "faust", "run", "logs")
+"""Folders under home that ``down --wipe`` removes; programs are kept."""
+
+Tell = Callable[[str, str], None]
+"""Called with a part and what became of it."""
+
+
+def kafka_server(settings: Settings) -> KafkaServer:
+    """Say how our own broker runs."""
+    kafka = settings.kafka
+    return KafkaServer(settings.home, kafka.local_port, kafka.local_jars, kafka.local_heap_mb)
+
+
+def workers(settings: Settings) -> Process:
+    """Say where the supervisor of all workers is remembered."""
+    home = settings.home.absolute()
+    return Process("workers", home / "run" / "workers.pid", home / "logs" / "workers.log")
+
+
+def bring_up(settings: Settings, parts: Collection[str], tell: Tell) -> None:
+    """Start what does not run yet.
+
+    Args:
+        settings: All settings.
+        parts: Which of ``PARTS``.
+        tell: Told one thing a part.
+
+    Raises:
+        InfraError: If a part does not start.
+    """
+    if "kafka" in parts:
+        tell("kafka", _start_kafka(settings))
+        with Broker(settings.kafka) as broker:
+            outcomes = [one.outcome for one in broker.apply_topics(declarations(settings.kafka))]
+        counts = {word: outcomes.count(word) for word in ("created", "unchanged", "differs") if word in outcomes}
+        tell("topics", ", ".join(f"{count} {word}" for word, count in counts.items()))
+    if "workers" in parts:
+        tell("workers", _start_workers(settings))
+
+
+def take_down(settings: Settings, tell: Tell) -> None:
+    """Stop the workers, then our own broker.
+
+    Raises:
+        InfraError: If a part does not stop.
+    """
+    tell("workers", "stopped" if workers(settings).stop(STOP_WORKERS_S) else "not running")
+    if settings.kafka.local:
+        tell("kafka", "stopped" if kafka_server(settings).stop() else "not running")
+    else:
+        tell("kafka", f"left alone: {settings.kafka.address} is not ours")
+
+
+def wipe(home: Path) -> list[str]:
+    """Remove what the stack has kept; it must be down.
+
+    Returns:
+        The folders that were removed.
+    """
+    there = [name for name in WIPED if (home / name).is_dir()]
+    for name in there:
+        shutil.rmtree(home / name)
+    return there
+
+
+def _start_kafka(settings: Settings) -> str:
+    if not settings.kafka.local:
+        return f"using {settings.kafka.address}"
+    server = kafka_server(settings)
+    began = time.monotonic()
+    started = server.start()
+    return (
+        f"started on {server.bootstrap} in {time.monotonic() - began:.1f} s"
+        if started
+        else f"runs on {server.bootstrap}"
+    )
+
+
+def _start_workers(settings: Settings) -> str:
+    process = workers(settings)
+    running = process.running()
+    if running is not None:
+        return f"run already (process {running.pid})"
+    process.start([sys.executable, "-m", "streams", "worker"], os.environ)
+    return f"started; their log is {os.path.relpath(process.log_file)}"

@@ -1,0 +1,368 @@
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from infra import fences, ledger, outbox
+from infra.database import Store
+from infra.ledger import Entry
+from infra.outbox import Cause
+from models.ports import WriteFailure, Written
+from schemas.heartbeats import Counters
+from schemas.points import Points
+from schemas.summaries import Summary
+from schemas.tables import ledger as ledger_table
+from schemas.tables import work
+from streams import work as working
+from streams.summarize import Pace, SummarizeHandler
+from streams.work import WorkLimits, WorkService
+from streams.writing import Writing
+from tests.processors.readings import band, point, reading
+from tests.streams.fakes import (
+    POINTS,
+    SUMMARIES,
+    Clock,
+    CrashAt,
+    FakeWriter,
+    Killed,
+    NoPublisher,
+    applier,
+    never,
+    points_of,
+    raw,
+    run,
+    until,
+)
+
+ZERO, ONE = (POINTS, 0), (POINTS, 1)
+SMALL = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
+LARGE = reading(positive=band(20, [point("Straps are soft", 9, 20), point("Colour stays bright", 8, 20)]))
+OTHER = reading(negative=band(9, [point("Zipper breaks early", 7, 9)]))
+
+
+@dataclass
+class Agent:
+    """A summarize worker without a broker: its stream by ``take``, its service in ``serving``."""
+
+    store: Store
+    clock: Clock
+    writer: FakeWriter
+    fallback: FakeWriter = field(default_factory=lambda: FakeWriter(Written("plain"), engine="fallback"))
+    counters: Counters = field(default_factory=Counters)
+    offsets: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
+    pace: Pace = Pace(2.0, 5.0, 30.0, False)
+
+    def take(self, *points: Points, partition: int = 0) -> None:
+        start = self.offsets[partition]
+        handler = SummarizeHandler(self.store, topic=SUMMARIES, pace=self.pace, now=self.clock)
+        records = [raw(start + n, one, topic=POINTS, partition=partition) for n, one in enumerate(points)]
+        applier(handler, self.store).apply(run(*records))
+        self.offsets[partition] += len(points)
+
+    def writing(self) -> Writing:
+        return Writing(self.store, self.writer, self.fallback, topic=SUMMARIES, counters=self.counters, now=self.clock)
+
+    def service(self, owner: str = "summarize-0", crash=never, performer=None, batch: int = 16) -> WorkService:
+        return WorkService(
+            performer or self.writing(),
+            self.store,
+            NoPublisher(),
+            owner=owner,
+            mine=lambda: [ZERO, ONE],
+            limits=WorkLimits(batch, 2, 0.005),
+            now=self.clock,
+            crash=crash,
+        )
+
+    def summaries(self) -> list[Summary]:
+        with self.store.read() as connection:
+            found = outbox.oldest(connection, [ZERO, ONE], 100)
+        return [msgspec.json.decode(one.output.value, type=Summary) for one in found]
+
+    def causes(self) -> list[Cause]:
+        with self.store.read() as connection:
+            return [one.cause for one in outbox.oldest(connection, [ZERO, ONE], 100)]
+
+    def texts(self) -> list[str | None]:
+        return [summary.text for summary in self.summaries()]
+
+    def rows(self) -> list[sa.Row]:
+        with self.store.read() as connection:
+            return list(connection.execute(sa.select(work)))
+
+    def entries(self) -> list[Entry]:
+        with self.store.read() as connection:
+            return [Entry(**row._mapping) for row in connection.execute(sa.select(ledger_table))]
+
+
+@pytest.fixture
+async def agent(store):
+    with store.write() as connection:
+        for place in (ZERO, ONE):
+            fences.create(connection, place, 0, "cluster", "topic")
+    return Agent(store, Clock(), FakeWriter())
+
+
+@contextlib.asynccontextmanager
+async def serving(service: WorkService):
+    task = asyncio.create_task(service.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def serve(agent: Agent, service: WorkService | None = None) -> None:
+    """Serve until no work is left."""
+    async with serving(service or agent.service()) as task:
+        await until(lambda: task.done() or not agent.rows())
+        if task.done():
+            task.result()
+
+
+async def test_work_becomes_a_text_with_its_stamp_and_its_ledger_entry(agent):
+    agent.take(points_of(SMALL))
+    await serve(agent)
+    first, second = agent.summaries()
+    assert (first.text, second.text, second.revision, second.text_revision) == (None, "text 1", 2, 2)
+    (entry,) = agent.entries()
+    assert (entry.engine, entry.model, entry.output, entry.tokens_in, entry.tokens_out) == (
+        "fake",
+        "m1",
+        "text 1",
+        7,
+        3,
+    )
+    assert second.writer.ledger_key == entry.ledger_key
+    assert (second.writer.engine, second.writer.prompt_version) == ("fake", "v1")
+    assert agent.causes() == [Cause(*ZERO, 0)] * 2
+
+
+async def test_a_slow_writer_never_holds_up_the_stream_and_news_during_its_call_are_one_more_call(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        for revision in (2, 3, 4):
+            agent.take(points_of(LARGE, revision))
+        assert agent.texts() == [None] * 4
+        agent.writer.gate.set()
+        agent.clock.now += 30
+        await until(lambda: not agent.rows())
+    assert agent.writer.calls == 2
+    assert agent.writer.asked[1].reading == LARGE
+    assert agent.texts() == [None] * 4 + ["text 1", "text 2"]
+
+
+async def test_a_text_tells_which_revision_its_points_were_shown_in(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        agent.take(points_of(LARGE, 2))
+        agent.writer.gate.set()
+        await until(lambda: len(agent.summaries()) == 3)
+        agent.clock.now += 30
+        await until(lambda: not agent.rows())
+    _, _, late, current = agent.summaries()
+    assert (late.revision, late.text_revision, late.bands) == (3, 1, LARGE.bands)
+    assert (current.revision, current.text_revision) == (4, 4)
+
+
+async def test_a_call_in_the_ledger_is_never_made_again(agent):
+    agent.take(points_of(SMALL))
+    await serve(agent)
+    agent.take(points_of(SMALL, product_id="twin"))
+    await serve(agent)
+    assert (agent.writer.calls, agent.counters.writer_calls, agent.counters.ledger_hits) == (1, 1, 1)
+    assert agent.texts() == [None, "text 1", None, "text 1"]
+
+
+async def test_equal_readings_in_one_batch_are_one_call(agent):
+    agent.take(points_of(SMALL), points_of(SMALL, product_id="twin"), points_of(OTHER, product_id="z"))
+    await serve(agent)
+    assert len(agent.writer.asked) == 2
+    assert sorted(text for text in agent.texts() if text) == ["text 1", "text 1", "text 2"]
+    assert len(agent.entries()) == 2
+
+
+async def test_another_model_is_another_call_and_never_takes_the_others_text(agent):
+    agent.take(points_of(SMALL))
+    await serve(agent)
+    agent.writer.model = "m2"
+    agent.take(points_of(SMALL, product_id="twin"))
+    await serve(agent)
+    assert [entry.model for entry in sorted(agent.entries(), key=lambda entry: entry.output)] == ["m1", "m2"]
+    assert agent.summaries()[-1].writer.model == "m2"
+
+
+async def test_a_failure_that_may_pass_is_tried_again_when_the_endpoint_says_so(agent):
+    agent.writer.answers = [WriteFailure("429 slow down", True, 100.0)]
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await until(lambda: bool(agent.rows()[0].last_error))
+        (row,) = agent.rows()
+        assert (row.last_error, row.not_before, row.lease_owner) == ("429 slow down", agent.clock.now + 100, None)
+        agent.clock.now += 99
+        await asyncio.sleep(0.05)
+        assert agent.writer.calls == 1
+        agent.clock.now += 1
+        await until(lambda: not agent.rows())
+    assert (agent.texts(), agent.counters.writer_failures) == ([None, "text 2"], 1)
+
+
+async def test_waits_after_failures_double_with_jitter_up_to_a_limit(agent):
+    agent.take(points_of(SMALL))
+    waited = []
+    for attempts in (1, 2, 3, 20, 5_000):
+        service = agent.service(owner=f"owner-{attempts}")
+        with agent.store.write() as connection:
+            connection.execute(
+                work.update().values(lease_owner=None, lease_until=None, not_before=0, attempts=attempts - 1)
+            )
+        (leased,) = service._lease()
+        service._postpone(leased, working.Failed("no", None))
+        waited.append(agent.rows()[0].not_before - agent.clock.now)
+    for wait_s, longest in zip(waited, (1, 2, 4, 300, 300), strict=True):
+        assert longest / 2 <= wait_s <= longest
+
+
+async def test_a_failure_for_good_is_written_by_the_fallback_and_the_stamp_says_so(agent):
+    agent.writer.answers = [WriteFailure("400 refused", False)]
+    agent.take(points_of(SMALL))
+    await serve(agent)
+    (entry,) = agent.entries()
+    assert (agent.texts()[-1], entry.engine, agent.summaries()[-1].writer.engine) == ("plain", "fallback", "fallback")
+    assert agent.summaries()[-1].writer.ledger_key == entry.ledger_key
+
+
+async def test_one_failure_in_a_batch_leaves_the_others_their_texts(agent):
+    agent.writer.answers = [WriteFailure("503", True), Written("good")]
+    agent.take(points_of(SMALL, product_id="a"), points_of(OTHER, product_id="b"))
+    async with serving(agent.service()):
+        await until(lambda: "good" in agent.texts())
+        await until(lambda: bool(agent.rows()[0].last_error))
+    assert [row.key for row in agent.rows()] == ["a"]
+
+
+async def test_a_call_whose_lease_was_lost_is_kept_in_the_ledger_only(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        with agent.store.write() as connection:
+            connection.execute(work.update().values(lease_owner="summarize-1:thief", lease_until=agent.clock.now + 60))
+        agent.writer.gate.set()
+        await until(lambda: bool(agent.entries()))
+        await asyncio.sleep(0.05)
+    assert (agent.texts(), len(agent.rows())) == ([None], 1)
+    agent.clock.now += 61
+    await serve(agent, agent.service("summarize-2"))
+    assert (agent.texts(), agent.writer.calls) == ([None, "text 1"], 1)
+
+
+async def test_a_ledger_entry_found_at_commit_wins_over_our_own_answer(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        writing = agent.writing()
+        (job,) = writing.prepare([_leased()])
+        with agent.store.write() as connection:
+            ledger.settle(connection, writing._entry(agent.writer, job.ledger_key, Written("theirs"), 1.0))
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert agent.texts() == [None, "theirs"]
+    assert [entry.output for entry in agent.entries()] == ["theirs"]
+
+
+def _leased() -> working.Leased:
+    return working.Leased("summary", "p", 1, "first text", 1, (Cause(*ZERO, 0),))
+
+
+async def test_points_that_move_between_decision_and_write_are_not_lost(agent):
+    class Overtaken(Writing):
+        def decide(self, job, outcome):
+            decided = super().decide(job, outcome)
+            if agent.offsets[0] == 1:
+                agent.take(points_of(LARGE, 2))
+            return decided
+
+    agent.take(points_of(SMALL))
+    performer = Overtaken(
+        agent.store, agent.writer, agent.fallback, topic=SUMMARIES, counters=agent.counters, now=agent.clock
+    )
+    async with serving(agent.service(performer=performer)):
+        await until(lambda: len(agent.summaries()) == 3)
+    last = agent.summaries()[-1]
+    assert (last.revision, last.text, last.text_revision, last.bands) == (3, "text 1", 1, LARGE.bands)
+    assert agent.writer.calls == 1
+
+
+async def test_a_stop_drops_the_call_in_flight_and_the_next_process_makes_it_again_at_once(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+    assert (agent.rows()[0].attempts, agent.entries()) == (1, [])
+    agent.writer.gate.set()
+    await serve(agent)
+    assert (agent.writer.calls, agent.texts()) == (2, [None, "text 2"])
+
+
+async def test_a_lease_is_renewed_while_its_call_lasts(agent, monkeypatch):
+    monkeypatch.setattr(working, "LEASE_S", 0.06)
+    agent.writer.gate.clear()
+    agent.take(points_of(SMALL))
+    async with serving(agent.service("summarize-0")), serving(agent.service("summarize-1")):
+        await agent.writer.entered.wait()
+        for _ in range(20):
+            agent.clock.now += 0.01
+            await asyncio.sleep(0.03)
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert agent.writer.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "calls"), [("work_after_call", 2), ("work_in_transaction", 2), ("work_after_commit", 1)]
+)
+async def test_a_process_that_dies_at_any_point_writes_one_text_in_the_end(agent, point, calls):
+    agent.take(points_of(SMALL))
+    with pytest.raises(Killed):
+        async with asyncio.timeout(5):
+            await agent.service(crash=CrashAt(point)).run()
+    await serve(agent)
+    assert (agent.writer.calls, len(agent.texts()), len(agent.entries())) == (calls, 2, 1)
+
+
+async def test_a_bug_in_a_writer_ends_the_service(agent):
+    agent.writer.write = None
+    agent.take(points_of(SMALL))
+    with pytest.raises(TypeError):
+        await serve(agent)
+
+
+async def test_texts_owed_to_several_partitions_are_queued_for_each(agent):
+    agent.take(points_of(SMALL))
+    agent.take(points_of(LARGE, 2), partition=1)
+    await serve(agent)
+    assert agent.causes() == [Cause(*ZERO, 0), Cause(*ONE, 0), Cause(*ZERO, 0), Cause(*ONE, 0)]
+    assert agent.texts() == [None, None, "text 1", "text 1"]
+
+
+async def test_calls_are_made_side_by_side_up_to_the_limit(agent):
+    agent.writer.gate.clear()
+    for number in range(3):
+        agent.take(points_of(reading(positive=band(number + 6, [])), product_id=f"p{number}"))
+    async with serving(agent.service(batch=1)):
+        await until(lambda: agent.writer.calls == 2)
+        await asyncio.sleep(0.05)
+        assert agent.writer.calls == 2
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert agent.writer.calls == 3
