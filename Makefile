@@ -42,6 +42,16 @@ test-chaos: $(VENV)/.developed
 bench: install
 	$(MILLRACE) bench summaries $(if $(DATA),--data $(DATA))
 
+.venv-table/.installed: requirements/table.txt | $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-table
+	$(BIN)/uv pip install --quiet --python .venv-table/bin/python --require-hashes -r requirements/table.txt
+	@touch $@
+
+# Fits the sentence table again from the pinned weights and the CC0 reviews under DATA; fails when it differs from the shipped one.
+table: .venv-table/.installed
+	@test -n "$(DATA)" || { echo "Say where the reviews are: make table DATA=DIR (DIR/reviews_womens_clothing/womens_clothing.jsonl.gz)" >&2; exit 1; }
+	.venv-table/bin/python -m models.fit_table --data $(DATA) --out models/data/sentence_table.npy
+
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/base.txt
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt

@@ -1,6 +1,7 @@
 """What an independent reader sees: the judge of holes in a log, and of records nobody takes."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
@@ -26,12 +27,7 @@ class Probe:
 
 
 def probe(
-    settings: KafkaSettings,
-    place: tuple[str, int],
-    offset: int,
-    until: int,
-    timeout_s: float,
-    limit: int | None = None,
+    settings: KafkaSettings, place: tuple[str, int], offset: int, until: int, timeout_s: float, limit: int | None = None
 ) -> Probe:
     """Look with a read_committed consumer of no group at which records there are.
 
@@ -49,18 +45,17 @@ def probe(
     """
     with Broker(settings) as broker:
         start, _ = broker.log_ranges([place])[place]
-    here = TopicPartition(*place)
-    with translated(settings):
-        consumer = KafkaConsumer(
-            **admin_options(settings), group_id=None, enable_auto_commit=False, isolation_level="read_committed"
-        )
-        try:
-            consumer.assign([here])
-            consumer.seek(here, max(offset, start))
-            offsets, position = _look(consumer, here, until, timeout_s, limit)
-        finally:
-            consumer.close()
+    with translated(settings), closing(_consumer(settings)) as consumer:
+        here = TopicPartition(*place)
+        consumer.assign([here])
+        consumer.seek(here, max(offset, start))
+        offsets, position = _look(consumer, here, until, timeout_s, limit)
     return Probe(start, offsets, position)
+
+
+def _consumer(settings: KafkaSettings) -> KafkaConsumer:
+    options = admin_options(settings)
+    return KafkaConsumer(**options, group_id=None, enable_auto_commit=False, isolation_level="read_committed")
 
 
 def _look(

@@ -126,8 +126,7 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
     async def _start_at(self, tp: Any, fence: int) -> None:
         committed = self._committed_offset.get(tp)
         start = fence if committed is None else min(fence, committed)
-        if start != committed:
-            await self.seek(tp, start)
+        await self.seek(tp, start)  # always: Faust seeks nothing where there is no commit
         self._read_offset[tp] = start
         self._committed_offset[tp] = start
 

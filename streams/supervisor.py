@@ -36,6 +36,9 @@ BATCH_S = 45.0
 STALL_S = 60.0
 """How long a readable record may wait while nothing moves."""
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""A worker multiplies small matrices: a thread pool made each product up to nine times slower on busy cores."""
+
 STOP_S = 60.0
 """How long a worker may take to stop."""
 
@@ -144,7 +147,7 @@ class Supervisor:
 
     async def _start(self, slot: Slot) -> None:
         command = (sys.executable, "-m", "streams", "worker", "--child", "--slot", str(slot.number), slot.agent)
-        slot.process = await asyncio.create_subprocess_exec(*command, env=dict(self._environ))
+        slot.process = await asyncio.create_subprocess_exec(*command, env={**ONE_THREAD, **self._environ})
         slot.started_at = slot.moved_at = self._now()
         slot.killed_for = None
         log.info("worker started", agent=slot.agent, slot=slot.number, pid=slot.process.pid)

@@ -25,11 +25,11 @@ from infra.outbox import Cause, Output, Waiting
 from infra.settings import Settings
 from schemas.heartbeats import Counters
 from streams.app import build_app
-from streams.graph import AGENTS, SUPERSEDING
 from streams.assembly import TABLES, Context, assemble
 from streams.assignment import Assignment, FenceRefused
 from streams.delivery import Applier, Progress, deliver, give_up
 from streams.events import Crash, Handler
+from streams.graph import AGENTS, SUPERSEDING
 from streams.holes import Holes, Lost
 from streams.letters import lost_range, refused_output
 from streams.publisher import Publisher

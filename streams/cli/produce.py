@@ -85,17 +85,24 @@ def command(
       millrace produce reviews reviews.jsonl.gz
       millrace produce reviews shop.csv --map author_id=customer --map created_at=day --rate 500
     """
+    order = Order(KINDS[kind], _shaper(kind, columns), list(columns.values()), rate, limit)
+    _produce(order, [InputFile(name, form) for name in files], receipts, rejects, as_json)
+
+
+def _shaper(kind: str, columns: dict[str, str]) -> Shaper:
     shaper = Shaper(KINDS[kind], columns)
     unknown = sorted(set(columns) - set(shaper.fields))
     if unknown:
         told = f"{kind} have no field {', '.join(unknown)}"
         raise CommandError(told, f"They have: {', '.join(shaper.fields)}", Exit.USAGE)
-    order = Order(KINDS[kind], shaper, list(columns.values()), rate, limit)
-    inputs = [InputFile(name, form) for name in files]
-    tally = Tally()
+    return shaper
+
+
+def _produce(order: Order, files: list[InputFile], receipts: Path | None, rejects: Path | None, as_json: bool) -> None:
+    kind, tally = order.kind.topic, Tally()
     with _writing(receipts) as receipts_file, _writing(rejects) as rejects_file:
         rejections = Rejections(rejects_file)
-        asyncio.run(_send(order, inputs, tally, Receipts(receipts_file) if receipts_file else None, rejections))
+        asyncio.run(_send(order, files, tally, Receipts(receipts_file) if receipts_file else None, rejections))
     click.echo(msgspec.json.encode(_outcome(kind, tally)).decode() if as_json else tally_line(kind, tally))
     rejections.tell_rest(tally.rejected)
     if tally.interrupted or tally.rejected:

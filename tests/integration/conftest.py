@@ -1,6 +1,7 @@
 """A real Kafka for the suite, started once; every test has its own topics on it."""
 
 import os
+import signal
 import uuid
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def kafka(tmp_path_factory):
     """
     jars = Path(os.environ.get("MILLRACE_JARS") or CHECKOUT / ".millrace" / "jars")
     server = KafkaServer(tmp_path_factory.mktemp("stack"), port=0, jars=jars)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped test run leaves no broker behind
     server.start()
     yield server
     server.stop()

@@ -23,8 +23,8 @@ def workers(tmp_path, kafka_settings, topics):
 
 def supervise(workers, *arguments, **environ):
     command = [sys.executable, "-m", "streams", "worker", *arguments]
-    log = workers.log.open("ab")
-    return subprocess.Popen(command, env={**workers.environ, **environ}, cwd=CHECKOUT, stdout=log, stderr=log)
+    with workers.log.open("ab") as log:
+        return subprocess.Popen(command, env={**workers.environ, **environ}, cwd=CHECKOUT, stdout=log, stderr=log)
 
 
 def test_a_worker_frozen_inside_a_write_transaction_is_killed_and_the_others_go_on(workers, kafka_settings):

@@ -1,7 +1,7 @@
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
-
-from datetime import UTC, datetime
 
 from infra import fences, outbox
 from infra.kafka_admin import TopicIdentity

@@ -135,15 +135,15 @@ async def test_a_process_that_dies_while_serving_serves_each_timer_once(store, b
 
 
 async def test_what_was_served_is_published_before_the_next_look(store, bell, clock):
-    class Publisher:
-        seen: list[int] = []
+    seen = []
 
+    class Publisher:
         async def flush(self) -> None:
-            self.seen.append(len(outputs(store)))
+            seen.append(len(outputs(store)))
 
     schedule(store, clock, "a")
     task = asyncio.create_task(service(store, bell, clock, publisher=Publisher()).run())
     try:
-        await until(lambda: Publisher.seen == [1])
+        await until(lambda: seen == [1])
     finally:
         task.cancel()

@@ -37,6 +37,7 @@ from tests.streams.fakes import (
     until,
 )
 
+PACE = Pace(debounce_s=2.0, quiet_s=5.0, deadline_s=30.0, refreshes=False)
 ZERO, ONE = (POINTS, 0), (POINTS, 1)
 SMALL = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
 LARGE = reading(positive=band(20, [point("Straps are soft", 9, 20), point("Colour stays bright", 8, 20)]))
@@ -53,11 +54,10 @@ class Agent:
     fallback: FakeWriter = field(default_factory=lambda: FakeWriter(Written("plain"), engine="fallback"))
     counters: Counters = field(default_factory=Counters)
     offsets: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
-    pace: Pace = Pace(2.0, 5.0, 30.0, False)
 
     def take(self, *points: Points, partition: int = 0) -> None:
         start = self.offsets[partition]
-        handler = SummarizeHandler(self.store, topic=SUMMARIES, pace=self.pace, now=self.clock)
+        handler = SummarizeHandler(self.store, topic=SUMMARIES, pace=PACE, now=self.clock)
         records = [raw(start + n, one, topic=POINTS, partition=partition) for n, one in enumerate(points)]
         applier(handler, self.store).apply(run(*records))
         self.offsets[partition] += len(points)

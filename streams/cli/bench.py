@@ -1,0 +1,60 @@
+"""``millrace bench``: measure on this machine, and say on what."""
+
+import importlib
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streams.cli.errors import CommandError
+
+BENCHMARKS = ("summaries",)
+LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "numpy", "sqlalchemy")
+
+
+@click.command(epilog="Example: millrace bench summaries --data ../data --json")
+@click.argument("name", type=click.Choice(BENCHMARKS))
+@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Public review sets.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def command(name: str, data: Path | None, as_json: bool) -> None:
+    """Measure speed and quality; takes some minutes and starts a stack of its own."""
+    try:
+        benchmark = importlib.import_module(f"tests.bench.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("tests", "tests.bench", "rouge_score"):
+            raise
+        what = f"benchmarks need the source checkout and its development packages ({error.name} is missing)"
+        raise CommandError(what, "Run `make test` once in the checkout, then `make bench`.", 1) from error
+    measured_on, figures = benchmark.run(data, lambda line: click.echo(f"measuring: {line}", err=True))
+    report = {
+        "name": name,
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), **{one: version(one) for one in LIBRARIES}},
+        "date": datetime.now(UTC).date().isoformat(),
+        "input": measured_on,
+        "figures": figures,
+    }
+    click.echo(json.dumps(report) if as_json else table(report))
+
+
+def machine() -> str:
+    """Describe this machine in a few words."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return f"{os.cpu_count()} cores, {model}, {platform.system()}"
+
+
+def table(report: dict[str, Any]) -> str:
+    """Lay a report out for people."""
+    versions = ", ".join(f"{library} {number}" for library, number in report["versions"].items())
+    head = [f"{report['name']} on {report['machine']}, {report['date']}", versions, f"input: {report['input']}", ""]
+    rows = [f"  {key:<26}{'-' if value is None else format(value, ',')}" for key, value in report["figures"].items()]
+    return "\n".join([*head, *rows])

@@ -1,0 +1,104 @@
+import asyncio
+import os
+from collections import defaultdict
+
+import pytest
+from faust.types import TP
+
+from infra import outbox
+from infra.database import Waits
+from infra.heartbeats import read_heartbeats
+from infra.outbox import Cause, Output
+from schemas.heartbeats import Counters, PartitionState
+from streams.delivery import Progress
+from streams.pulse import Pulse, partition_states
+from tests.streams.fakes import POINTS, REVIEWS, Clock
+
+
+@pytest.fixture
+def clock():
+    return Clock(1_000.0)
+
+
+@pytest.fixture
+def waits(clock):
+    return Waits(clock)
+
+
+@pytest.fixture
+def progress():
+    return Progress(Counters())
+
+
+@pytest.fixture
+def pulse(tmp_path, store, progress, waits):
+    return Pulse("digest", 0, tmp_path, store, progress, waits)
+
+
+def batch_started_at(pulse, tmp_path) -> float | None:
+    pulse.beat()
+    (beat,) = read_heartbeats(tmp_path)
+    return beat.batch_started_at
+
+
+def test_a_heartbeat_tells_how_the_worker_is(pulse, tmp_path, store, progress):
+    with store.write() as connection:
+        outbox.add(connection, [(Output(POINTS, b"k", b"v"), Cause(REVIEWS, 0, 1))])
+    progress.counters.events = 12
+    progress.newest_event_at = 5.0
+    pulse.state = "running"
+    pulse.partitions = lambda: [PartitionState(topic=REVIEWS, partition=1, fence=4, end=9)]
+    pulse.beat()
+    (beat,) = read_heartbeats(tmp_path)
+    assert (beat.agent, beat.slot, beat.pid, beat.state) == ("digest", 0, os.getpid(), "running")
+    assert (beat.outbox_depth, beat.work_depth, beat.timer_depth) == (1, 0, 0)
+    assert (beat.counters.events, beat.newest_event_at, beat.batch_started_at) == (12, 5.0, None)
+    assert beat.partitions[0].fence == 4
+
+
+def test_a_heartbeat_is_written_while_another_process_holds_the_write_lock(pulse, tmp_path, second_store):
+    with second_store.write():
+        pulse.beat()
+    assert len(read_heartbeats(tmp_path)) == 1
+
+
+def test_waits_do_not_make_a_batch_old(pulse, tmp_path, progress, waits, clock):
+    with waits():
+        clock.now += 500  # before the batch: not its own
+    progress.batch_started_at = clock.now
+    started = clock.now
+    assert batch_started_at(pulse, tmp_path) == started
+    clock.now += 10
+    with waits():
+        clock.now += 100
+        assert batch_started_at(pulse, tmp_path) is None
+    assert batch_started_at(pulse, tmp_path) == started + 100
+    progress.batch_started_at = clock.now
+    assert batch_started_at(pulse, tmp_path) == clock.now
+    progress.batch_started_at = None
+    assert batch_started_at(pulse, tmp_path) is None
+
+
+async def test_an_orphan_notices_that_its_supervisor_is_gone(pulse, monkeypatch):
+    orphaned = asyncio.Event()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    task = asyncio.create_task(pulse.beat_for_ever(orphaned.set))
+    try:
+        await asyncio.wait_for(orphaned.wait(), 5)
+    finally:
+        task.cancel()
+
+
+def test_partitions_are_told_at_their_fences_and_before_that_at_their_read_position():
+    class Consumer:
+        def __init__(self) -> None:
+            self._read_offset = defaultdict(lambda: None, {TP(REVIEWS, 1): 40})
+
+        def assignment(self) -> set[TP]:
+            return {TP(REVIEWS, number) for number in range(3)}
+
+        def highwater(self, tp: TP) -> int | None:
+            return 100 if tp.partition else None
+
+    states = partition_states(Consumer(), {(REVIEWS, 0): 7, (REVIEWS, 9): 1})
+    assert [(one.partition, one.fence, one.end) for one in states] == [(0, 7, None), (1, 40, 100), (2, 0, 100)]
