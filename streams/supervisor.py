@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from infra.errors import InfraError
-from infra.heartbeats import read_heartbeats, write_supervision
+from infra.heartbeats import HeartbeatUnreadable, read_heartbeats, write_supervision
 from infra.kafka_admin import Broker
 from infra.kafka_probe import probe
 from infra.settings import Settings
@@ -133,7 +133,7 @@ class Supervisor:
             self._tell()
 
     async def _look(self) -> None:
-        beats = {(beat.agent, beat.slot): beat for beat in read_heartbeats(self._settings.home)}
+        beats = {(beat.agent, beat.slot): beat for beat in self._beats()}
         for slot in self._slots:
             beat = beats.get((slot.agent, slot.number))
             if slot.process is None:
@@ -144,6 +144,13 @@ class Supervisor:
             else:
                 await self._check(slot, beat if beat is not None and beat.pid == slot.process.pid else None)
         self._tell()
+
+    def _beats(self) -> list[Heartbeat]:
+        try:
+            return read_heartbeats(self._settings.home)
+        except HeartbeatUnreadable as error:  # of an older version: the next worker writes it anew
+            log.warning("a heartbeat file cannot be read", error=str(error))
+            return []
 
     async def _start(self, slot: Slot) -> None:
         command = (sys.executable, "-m", "streams", "worker", "--child", "--slot", str(slot.number), slot.agent)

@@ -42,6 +42,8 @@ REFUSED = 78
 
 BROKER_RETRY_S = 1.0
 PROBE_S = 10.0
+STOP_S = 50.0
+"""Longer than a rebalance waits for the run in hand, shorter than the supervisor's patience."""
 
 log = structlog.get_logger("worker")
 
@@ -151,6 +153,12 @@ class Worker:
         self._pulse.state = "stopping"
         for task in tasks:
             task.cancel()
+        try:
+            await asyncio.wait_for(self._close(app, producer), STOP_S)
+        except TimeoutError:  # the broker is away: commits can wait, everything else is durable
+            give_up(f"the broker did not answer for {STOP_S:.0f} s while stopping")
+
+    async def _close(self, app: Any, producer: Any) -> None:
         await app.stop()
         await producer.stop()
 

@@ -16,7 +16,6 @@ from rich.live import Live
 
 from infra.kafka_admin import Broker
 from processors.simulator import Simulator
-from streams.graph import AGENTS
 from streams.cli.context import load_settings
 from streams.cli.dead_letters import read_letters
 from streams.cli.demo_feed import Coverage, Feed, follow_summaries
@@ -30,6 +29,7 @@ from streams.cli.render import make_console, print_lines, printable
 from streams.cli.standing import Gap, NotStanding, Wait
 from streams.cli.surroundings import LocalSurroundings
 from streams.cli.wait import produced
+from streams.graph import AGENTS
 
 RATE = 200
 """Reviews a second."""

@@ -17,11 +17,11 @@ from infra.settings import Settings
 from infra.stores import StoreFile, StoreMissing
 from infra.watermarks import LogRange
 from schemas import tables
-from streams.graph import AGENTS
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError
 from streams.cli.render import FAILING, count, make_console, pad, print_lines
 from streams.cli.surroundings import running
+from streams.graph import AGENTS
 from streams.topics import topic_name
 
 

@@ -16,12 +16,12 @@ from infra.kafka_admin import Broker
 from infra.kafka_reading import record_time
 from infra.settings import Settings
 from infra.watermarks import LogRange
-from streams.graph import AGENTS
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
 from streams.cli.render import age, plural
 from streams.cli.standing import Agent, Gap, NotStanding, Surroundings, Wait, upstream
 from streams.cli.surroundings import LocalSurroundings
+from streams.graph import AGENTS
 from streams.topics import topic_name
 
 Origins = dict[str, Mapping[Partition, LogRange]]

@@ -6,8 +6,8 @@ import os
 import click
 
 from infra.errors import SettingsError
-from streams.graph import AGENTS
 from streams.cli.context import load_settings
+from streams.graph import AGENTS
 
 
 @click.command(

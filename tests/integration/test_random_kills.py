@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.harness import Workers, check_everything, send, simulated
+from tests.integration.harness import Workers, check_everything, send, simulated, with_broken
 
 FAULTS_S = 10.0
 
@@ -16,8 +16,7 @@ FAULTS_S = 10.0
 def test_random_kills_of_two_workers_change_no_result(seed, tmp_path, kafka_settings, topics):
     chance = random.Random(seed)
     reviews, values = simulated(900, seed=seed)
-    for _ in range(5):
-        values.insert(chance.randrange(len(values)), (b"broken", b"\xff\xfe"))
+    values = with_broken(values, 30)
     workers = Workers(tmp_path, kafka_settings)
     feeder = threading.Thread(target=feed, args=(kafka_settings, values))
     try:
@@ -29,7 +28,7 @@ def test_random_kills_of_two_workers_change_no_result(seed, tmp_path, kafka_sett
         feeder.join()
         workers.rest(len(values), timeout_s=120)
         assert faults >= 4
-        check_everything(workers, reviews, broken=5)
+        check_everything(workers, reviews, broken=30)
     finally:
         workers.stop()
 

@@ -252,11 +252,10 @@ def test_a_run_of_nothing_but_unreadable_records_passes(store, worker):
 
 
 def test_revisions_go_on_after_a_restart(store, worker, clock):
-    worker.apply(raw(0, review(1)), raw(1, review(2)))
-    again = Worker(store, clock)
-    again.apply(raw(2, review(3)), raw(3, review(4)))
-    assert [(one.revision, one.review_count) for one in points(store)] == [(1, 2), (2, 4)]
-    assert points(store)[1].sources == {"reviews": {"0": 4}}
+    for start in (0, 2, 4):
+        Worker(store, clock).apply(raw(start, review(start)), raw(start + 1, review(start + 1)))
+    assert [(one.revision, one.review_count) for one in points(store)] == [(1, 2), (2, 4), (3, 6)]
+    assert points(store)[2].sources == {"reviews": {"0": 6}}
 
 
 def test_points_owed_to_several_partitions_are_queued_for_each_so_that_every_watermark_waits(store, worker, clock):
