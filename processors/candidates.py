@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from processors.claims import split_segments
 from processors.cleaning import clean_text
+from processors.lexicon import CONCEPT_OF, NOT_WORKING, sense
 from processors.patterns import phrase_pattern
 from processors.personal import Statement
 from processors.polarity import polarity
@@ -34,6 +35,7 @@ class Candidate:
         side: 1 praise, -1 complaint.
         polarity: Of its words, -1 to 1.
         labelled: Whether it names what the point is about.
+        topics: What the point is about.
         weight: Its part of the point's support: a point with many quotes counts once.
     """
 
@@ -45,6 +47,7 @@ class Candidate:
     side: int
     polarity: float
     labelled: bool
+    topics: frozenset[str | int]
     weight: float
 
 
@@ -86,9 +89,38 @@ def _candidate(statement: Statement, reading: Reading, name: BandName, place: in
         return None
     side = wanted or (-1 if score < 0 else 1)
     share = point.review_count / max(1, reading.metrics.review_count)
-    labelled = bool(set(point.label.lower().split()) & set(words_of(statement.sentence)))
-    weight = point.review_count / siblings
-    return Candidate(statement, (name, place), point.headline, point.review_count, share, side, score, labelled, weight)
+    labelled = _names_alike(point.label, statement.sentence)
+    return Candidate(
+        statement,
+        (name, place),
+        point.headline,
+        point.review_count,
+        share,
+        side,
+        score,
+        labelled,
+        topics_of(point.label),
+        point.review_count / siblings,
+    )
+
+
+@lru_cache(maxsize=1 << 12)
+def topics_of(label: str) -> frozenset[str | int]:
+    """Return what a label speaks of: its aspects or, where it has none, its words.
+
+    Example:
+        >>> topics_of("not working") == topics_of("died"), topics_of("zipper pull") == {"zipper", "pull"}
+        (True, True)
+    """
+    named = label.lower().replace("not working", NOT_WORKING).split()
+    aspects = frozenset(CONCEPT_OF[term] for term in named if term in CONCEPT_OF)
+    return aspects or frozenset(named)
+
+
+def _names_alike(label: str, sentence: str) -> bool:
+    """Tell whether a sentence uses a word of a label, or one of the same aspect."""
+    named, topics = label.lower().split(), topics_of(label)
+    return any(word in named or CONCEPT_OF.get(sense(word).term) in topics for word in words_of(sentence))
 
 
 def _liking(statement: Statement) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from processors.cleaning import clean_text, lower_case
-from processors.lexicon import ENDING, ENGLISH, NOT_WORKING, WORKING, Sense, sense
+from processors.lexicon import ENDING, ENGLISH, NOT_WORKING, REVIEWING, WORKING, Sense, sense
 from processors.patterns import phrases
 from processors.polarity import weigh
 
@@ -63,7 +63,7 @@ def split_claims(text: str) -> list[Claim]:
     """Cut a review into claims.
 
     Questions, stories without an opinion ("I bought this for my son"), segments that name no
-    aspect ("Love it!") and texts in another language make no claim.
+    aspect ("Love it!"), talk of other reviews and texts in another language make no claim.
 
     Args:
         text: The review as written; its first 4,000 characters and 40 segments are read.
@@ -156,6 +156,8 @@ def _claim(segment: str, words: tuple[str, ...]) -> Claim | None:
     if not WORDS_MIN <= len(words) <= WORDS_MAX or segment.endswith("?"):
         return None
     if not _CHARACTERS_MIN <= len(segment) <= _CHARACTERS_MAX:
+        return None
+    if not REVIEWING.isdisjoint(words):
         return None
     senses = [sense(word) for word in words]
     terms = dict.fromkeys(found.term for found in senses if found.term)

@@ -200,7 +200,7 @@ def top_words(words: dict[str, int], count: int) -> dict[str, int]:
 
 
 def _excerpt(ordinal: int, review_id: str, lean: int, claim: Claim, score: float) -> Excerpt:
-    fitting = 1.0 + 0.25 * lean * claim.polarity
+    fitting = 1.0 + 0.3 * lean * claim.polarity
     quality = score / SQUARE * readability(claim.text, claim.words) * fitting
     return Excerpt(ordinal, review_id, claim.text, quality)
 

@@ -62,7 +62,7 @@ def group_clusters(band: Clusters, wording: Wording) -> list[Group]:
         | ((close >= _GROUPED_WITH_TERM_FROM) & _sharing_terms(wording, sizes))
         | ((close >= _GROUPED_WITH_CONCEPT_FROM) & _sharing_concepts(wording, sizes))
     )
-    parts = _gather(order, together)
+    parts = _gather(order, together, band.sides[:known])
     names = [_name(wording, rows, sizes) for rows in parts]
     return [_group(band, wording, rows) for rows in _join_named(parts, names, agreeing, close)]
 
@@ -80,7 +80,8 @@ def _sharing_concepts(wording: Wording, sizes: Floats) -> Flags:
     return np.asarray(numbers[:, None] == numbers[None, :])
 
 
-def _gather(order: list[int], together: Flags) -> list[list[int]]:
+def _gather(order: list[int], together: Flags, sides: Floats) -> list[list[int]]:
+    """Let each free row, heaviest first, gather the free rows it goes together with, of one side only."""
     free = np.ones(len(order), np.bool_)
     ranked = np.array(order)
     parts = []
@@ -88,6 +89,9 @@ def _gather(order: list[int], together: Flags) -> list[list[int]]:
         if free[seed]:
             free[seed] = False
             others = ranked[together[seed, ranked] & free[ranked]]
+            taken = sides[[seed, *others]]
+            side = taken[taken.nonzero()][:1]  # a seed without a side takes that of the heaviest that has one
+            others = others[sides[others] * side.sum() >= 0]
             free[others] = False
             parts.append([seed, *others.tolist()])
     return parts

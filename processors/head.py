@@ -1,5 +1,6 @@
 """What a product counts over all its reviews: ratings, words, value for money, flags."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -16,6 +17,7 @@ from schemas.reviews import Review
 
 _TERMS_KEPT: Final = 192
 _TERMS_MAX: Final = 384
+_NAME: Final = re.compile(r"(?<=[a-z,] )[A-Z][A-Za-z]*[a-z]")
 _POINTERS: Final = frozenset({"this", "these"})
 _POINTED_WORDS: Final = 3
 _VALUE_EVIDENCE_KEPT: Final = 3  # a verdict
@@ -62,6 +64,9 @@ class Head(msgspec.Struct, array_like=True):
     read_band_counts: list[int] = msgspec.field(default_factory=lambda: [0] * 4)  # reviews at the last reading
     flagged_first: bool = False  # a kind of flag appeared for the first time since the last reading
     unread: bool = False
+    named: dict[str, int] = msgspec.field(
+        default_factory=dict
+    )  # reviews by term, those that write it with a capital, as a name
 
     def fold(self, review: Review, claims: Sequence[Claim]) -> None:
         """Count one review."""
@@ -75,6 +80,7 @@ class Head(msgspec.Struct, array_like=True):
         for find in find_flags(text, lowered, review.rating):
             self._flag(Flag(kind=find.kind, review_id=review.review_id, quote=find.quote))
         self.terms = _counted(self.terms, (term for claim in claims for term in claim.content))
+        self.named = _counted(self.named, (term for claim in claims for term in named_terms(claim.text)))
         self.pointed = _counted(self.pointed, (term for claim in claims for term in pointed_terms(claim.words)))
 
     def _flag(self, flag: Flag) -> None:
@@ -99,6 +105,19 @@ def pointed_terms(words: Sequence[str]) -> Iterator[str]:
                     break
                 if not value:
                     yield term
+
+
+def named_terms(text: str) -> Iterator[str]:
+    """Yield the terms that are written like names: with a capital, and not first.
+
+    Example:
+        >>> list(named_terms("Never had trouble with SanDisk cards."))
+        ['sandisk']
+    """
+    for word in _NAME.findall(text):
+        term = sense(word.lower()).term
+        if term:
+            yield term
 
 
 def _counted(counts: dict[str, int], terms: Iterable[str]) -> dict[str, int]:

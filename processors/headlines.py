@@ -4,22 +4,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from processors.claims import words_of
 from processors.cleaning import clip
 from processors.clusters import Clusters
 from processors.excerpts import Excerpt
 from processors.grouping import Group
 from processors.labels import label_of
-from processors.lexicon import PERSONAL, sense
+from processors.support import Profile, Spoken, speak
 from processors.wording import Wording
 from schemas.points import EVIDENCE_LIMIT, Evidence
 from schemas.records import QUOTE_LIMIT
 
-_CLUSTERS_QUOTED: Final = 4
-_QUOTES_READ: Final = 12
+_CLUSTERS_QUOTED: Final = 6
 _TERMS_READ: Final = 6
+_QUOTES_LABELLED: Final = 12
+_HEADLINES_TRIED: Final = 4
+_UNBACKED: Final = 0.5  # weight of a headline that no other quote says
 _PERSONAL_WEIGHT: Final = 0.75  # of a quote that speaks of its writer
-_NAMED: Final = 1.15  # bonus of a quote that uses the group's first term
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,15 @@ class Telling:
     evidence: list[Evidence]
 
 
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    """One excerpt, and how well it would stand for its group."""
+
+    excerpt: Excerpt
+    spoken: Spoken
+    quality: float
+
+
 def tell(band: Clusters, wording: Wording, group: Group, taken: Collection[str]) -> Telling:
     """Choose a label no other point of the band has, a headline and quotes, the best first.
 
@@ -40,28 +49,38 @@ def tell(band: Clusters, wording: Wording, group: Group, taken: Collection[str])
         group: What to tell.
         taken: Labels given before.
     """
-    excerpts = _best(band, group)
-    worded = [words_of(excerpt.text) for excerpt in excerpts[:_QUOTES_READ]]
+    excerpts = [excerpt for row in group.rows[:_CLUSTERS_QUOTED] for excerpt in band.clusters[row].excerpts]
+    profile = Profile(wording, group)
+    quotes = sorted((_quote(excerpt, profile) for excerpt in excerpts), key=_order)
+    headline = _best_backed(quotes, profile)
     ranked = wording.ranked(group.words, _TERMS_READ)
-    label = label_of(ranked, worded, taken)
-    headline = _headline(excerpts, worded, ranked[0] if ranked else None)
-    return Telling(label, clip(headline, QUOTE_LIMIT), _evidence(excerpts))
+    others = (quote for quote in quotes if quote is not headline and profile.backs(quote.spoken, headline.spoken))
+    backing = [headline, *others]
+    label = label_of(ranked, [quote.spoken.words for quote in backing[:_QUOTES_LABELLED]], taken)
+    return Telling(label, clip(headline.excerpt.text, QUOTE_LIMIT), _evidence([quote.excerpt for quote in backing]))
 
 
-def _best(band: Clusters, group: Group) -> list[Excerpt]:
-    """Quotes of the group's heaviest clusters, the best first."""
-    excerpts = (excerpt for row in group.rows[:_CLUSTERS_QUOTED] for excerpt in band.clusters[row].excerpts)
-    return sorted(excerpts, key=lambda one: (-one.quality, -one.ordinal, one.text))
+def _quote(excerpt: Excerpt, profile: Profile) -> _Quote:
+    spoken = speak(excerpt.text)
+    told = _PERSONAL_WEIGHT if spoken.personal else 1.0
+    return _Quote(excerpt, spoken, excerpt.quality * told * profile.typicality(spoken))
 
 
-def _headline(excerpts: Sequence[Excerpt], worded: Sequence[Sequence[str]], term: str | None) -> str:
-    def quality(place: int) -> float:
-        named = any(sense(word).term == term for word in worded[place])
-        told = 1.0 if PERSONAL.isdisjoint(worded[place]) else _PERSONAL_WEIGHT
-        return excerpts[place].quality * (_NAMED if named else 1.0) * told
+def _best_backed(quotes: list[_Quote], profile: Profile) -> _Quote:
+    """Choose among the first quotes by how many of all say the same."""
 
-    best = min(range(len(worded)), key=lambda place: (-quality(place), place))
-    return excerpts[best].text
+    def backing(quote: _Quote) -> float:
+        return sum(profile.backs(other.spoken, quote.spoken) for other in quotes) / len(quotes)
+
+    if len(quotes) == 1:
+        return quotes[0]
+    return max(
+        quotes[:_HEADLINES_TRIED], key=lambda quote: quote.quality * (_UNBACKED + (1.0 - _UNBACKED) * backing(quote))
+    )
+
+
+def _order(quote: _Quote) -> tuple[float, int, str]:
+    return -quote.quality, -quote.excerpt.ordinal, quote.excerpt.text
 
 
 def _evidence(excerpts: Sequence[Excerpt]) -> list[Evidence]:

@@ -10,6 +10,9 @@ MANY_SHARE = 0.25
 MANY_REVIEWS = 5
 """Part of all reviews, and number, from which a point is said by many."""
 
+FEW_SHARE = 0.05
+"""Part of all reviews below which a point is said by a few."""
+
 _JOINED_WORDS = 9
 """Longest sentence, in words, that another is joined to."""
 
@@ -109,7 +112,7 @@ def _attributed(chosen: Chosen, first: bool, uncapitalised: Set[str]) -> str:
     if chosen.by_one:
         who = "one reviewer" if first else "another reviewer"
         return f"{who} {statement.singular}" if statement.personal else f"{who} says {told}"
-    who = ("many" if chosen.by_many else "some") if first else "others"
+    who = ("many" if chosen.by_many else "a few" if chosen.share < FEW_SHARE else "some") if first else "others"
     if statement.personal:
         return f"{who} reviewers {statement.text}" if first else f"{who} {statement.text}"
     return f"{who} say {told}"

@@ -16,7 +16,7 @@ from processors.sentence_words import OPPOSITES
 from processors.sentences import words_of
 from schemas.points import Reading
 
-VERSION = "extractive-1"
+VERSION = "extractive-2"
 """Grows with every change that can change a text."""
 
 Encode = Callable[[Sequence[str]], npt.NDArray[np.int8]]
@@ -25,7 +25,7 @@ TARGET_WORDS = 60
 MINOR_PART = 0.35
 """Most of the words that the smaller side gets."""
 
-MINOR_LEAST = 0.2
+MINOR_LEAST = 0.3
 """Fewest, where it is heard at all."""
 
 MINOR_FROM = 0.08
@@ -46,6 +46,8 @@ _LONGEST_MINOR = round(MINOR_PART * TARGET_WORDS)
 """Words of the first sentence of a side, however small its part."""
 _FULL = 0.7
 """Part of its words from which a side is not filled up with what neither praises nor complains."""
+_LATER = 0.93
+"""Weight of each point against the one before it in its band."""
 _STRAY = 0.2
 """Part of its score that a quote keeps however far it is from its point's headline."""
 _VOICES = 2
@@ -111,6 +113,7 @@ class _Field:
             index: float(central) ** _CENTRALITY_POWER
             * self.candidates[index].support ** _SUPPORT_POWER
             * (_STRAY + (1 - _STRAY) * max(0.0, float(self.loyalty[index])))
+            * _LATER ** self.candidates[index].point[1]
             * _readability(self.candidates[index])
             for index, central in zip(own, centrality, strict=True)
         }
@@ -122,7 +125,7 @@ class _Field:
             return False
         if any(self.likeness[index, other] >= REDUNDANT for other in self.taken):
             return False
-        if once and any(self.candidates[other].point == candidate.point for other in picked):
+        if once and any(_alike(candidate, self.candidates[other]) for other in picked):
             return False
         if candidate.statement.personal and sum(self.candidates[o].statement.personal for o in picked) >= _VOICES:
             return False
@@ -207,6 +210,11 @@ def _words(part: Sequence[Chosen], attribution: int) -> int:
 
 def _words_of(indices: Sequence[int], candidates: Sequence[Candidate]) -> int:
     return sum(len(candidates[index].statement.sentence.split()) for index in indices)
+
+
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Return whether two sentences speak for one point, or for points of different bands about the same."""
+    return one.point == other.point or (one.point[0] != other.point[0] and not one.topics.isdisjoint(other.topics))
 
 
 def _opposed(one: Candidate, other: Candidate) -> bool:

@@ -9,16 +9,18 @@ from processors.clusters import Clusters
 from processors.grouping import Group, group_clusters
 from processors.head import Head
 from processors.headlines import Telling, tell
+from processors.lexicon import CONCEPT_OF
 from processors.membership import recent_count
 from processors.metrics import read_flag_counts, read_metrics, read_value
 from processors.pruning import HALF_LIFE
 from processors.salience import Salience
-from processors.wording import Wording
+from processors.wording import Floats, Wording
 from schemas.points import POINT_LIMIT, Band, Bands, Point, Reading
 
 _LEANS: Final = (-1, 0, 1, 0)  # of the bands
-_OPPOSED: Final = 0.45  # weight of praise among complaints, and the reverse
+_OPPOSED: Final = 0.25  # weight of praise among complaints, and the reverse
 _SINGLE: Final = 0.6  # weight of what one review says
+_CONSEQUENCE: Final = 0.6  # weight of a return: it tells that something is wrong, not what
 _REPEATED: Final = 0.8  # weight of a concept that a point before was about
 
 
@@ -55,8 +57,13 @@ def read_points(band: Clusters, lean: int, salience: Salience) -> list[Point]:
 def _varied(groups: list[Group], wording: Wording, review_count: int, lean: int) -> list[Group]:
     """Choose the best groups one by one; those whose concept was chosen before count less."""
     sizes = np.array([group.claim_count for group in groups], np.float32)
-    concepts = wording.concepts(np.array([group.words for group in groups]), sizes)
-    weights = {place: _score(group, wording, review_count, lean) for place, group in enumerate(groups)}
+    counts = np.array([group.words for group in groups])
+    concepts = wording.concepts(counts, sizes)
+    tellings = _tellings(counts, sizes, wording)
+    weights = {place: tellings[place] * _score(group, review_count, lean) for place, group in enumerate(groups)}
+    for place, concept in enumerate(concepts):
+        if concept == CONCEPT_OF["return"]:
+            weights[place] *= _CONSEQUENCE
     chosen: list[Group] = []
     while weights and len(chosen) < POINT_LIMIT:
         best = min(weights, key=lambda place: (-weights[place], place))
@@ -68,13 +75,18 @@ def _varied(groups: list[Group], wording: Wording, review_count: int, lean: int)
     return chosen
 
 
-def _score(group: Group, wording: Wording, review_count: int, lean: int) -> float:
-    """Rank by share, how specific the words are, how much they agree, and how clearly the band's side is taken."""
-    weighted = group.words * wording.salience
-    specificity = float(weighted.sum()) / max(1.0, float(group.words.sum()))
-    agreement = min(1.0, float(weighted.max(initial=0.0)) / group.claim_count)
-    share = group.review_count / review_count
-    score: float = share**0.85 * (0.08 + specificity) * (0.5 + agreement) * (0.5 + min(0.5, abs(group.polarity)))
+def _tellings(counts: Floats, sizes: Floats, wording: Wording) -> list[float]:
+    """Weigh the words of N groups (N, T): how specific they are, and how much they agree."""
+    weighted = counts * wording.salience
+    specificity = weighted.sum(axis=1) / np.maximum(1.0, counts.sum(axis=1))
+    agreement = np.minimum(1.0, wording.common(weighted) / sizes)
+    weights: list[float] = ((0.08 + specificity) * (0.3 + agreement)).tolist()
+    return weights
+
+
+def _score(group: Group, review_count: int, lean: int) -> float:
+    """Rank by share, and by how clearly the band's side is taken."""
+    score = group.review_count / review_count * (0.5 + min(0.5, abs(group.polarity)))
     if lean * group.polarity < -0.05:
         score *= _OPPOSED
     return score if group.review_count > 1 else score * _SINGLE

@@ -11,8 +11,13 @@ _POINTED_WEIGHT: Final = 3.5
 _POINTED_FREE: Final = 0.06  # share of uses behind "this": even an aspect is pointed at now and then
 
 
+_NAMED_SHARE: Final = 0.25  # of its uses, written like a name
+_NAMED_SPREAD: Final = 0.04  # of all reviews: rarer names may be what an opinion is about
+_NAMED_WEIGHT: Final = 0.25
+
+
 class Salience(dict[str, float]):
-    """Weights from .05 to 1 by term: less the more reviews use it, and the more often "this" points at it.
+    """Weights from .05 to 1 by term: less the more reviews use it, the more often "this" points at it, and for names.
 
     Args:
         head: Counts of the product.
@@ -35,5 +40,7 @@ class Salience(dict[str, float]):
             pointed_share = self._head.pointed.get(term, 0) / (uses + 3)
             weight -= _SPREAD_WEIGHT * uses / reviews
             weight = max(weight, _LEAST) * (1.0 - _POINTED_WEIGHT * max(0.0, pointed_share - _POINTED_FREE))
+            if uses >= _NAMED_SPREAD * reviews and self._head.named.get(term, 0) >= _NAMED_SHARE * uses:
+                weight *= _NAMED_WEIGHT  # a brand, an artist: whose product it is, not an opinion of it
         self[term] = max(weight, _LEAST)
         return self[term]

@@ -21,7 +21,7 @@ LEANING = _pattern(
     r"|maybe|perhaps|hopefully|sometimes|enough|even|nothing|never|no|boy|thankful|did|would|have|had|will|been|am",
     r"|went|got|ended|paid|took|visited|having|being|training|traveling|looking|considering|keeping|first time|here",
     r"|stopped (?:in|by)|you know|a few|a lot|a couple|not an? (?:big |huge )?fan|c[ao]me (?:here|back)",
-    r"|they have been here|both (?:are|were|look|\w+ed))\b",
+    r"|they have been here|barely|besides|\w+ing (?:it|them|this|that)|both (?:are|were|look|\w+ed))\b",
 )
 """Parts of something longer, or of somebody's story, by their first words."""
 
@@ -48,7 +48,7 @@ PARTICULAR = _pattern(
 TRAILING = _pattern(r"\b(?:and|or|but) (?:the|a|an|it|they|this|its|their|very|so) ?\w*$")
 """The beginning of a second clause, cut short."""
 
-GLUED = re.compile(r"\b[a-z]{3,}[A-Z][a-z]")
+GLUED = re.compile(r"\b[a-z]{3,}[A-Z][a-z]|\b[A-Z]{4,}[a-z]{2}")
 """Two sentences without the space between them."""
 
 SECOND_VERB = _pattern(

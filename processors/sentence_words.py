@@ -100,7 +100,7 @@ ADJECTIVES = _words(
 """Words that judge or describe; between these and a noun an article may be missing."""
 
 MASS_NOUNS = _words(
-    """quality price value sound fit color colour service food material fabric storage capacity speed performance
+    """quality value sound fit color colour service food material fabric storage capacity speed performance
     battery life delivery shipping packaging stuff leather support comfort size fun length style taste flavor
     flavour atmosphere ambiance ambience staff parking music coffee seating cushioning construction
     workmanship craftsmanship craft customer-service communication memory space software hardware coverage
@@ -112,7 +112,7 @@ LOWER_FIRST = _words(
     """the a an this that these those it it's its they they're there there's some most many no not all every each
     one you your when if while after for with at in on as even only although though because once since
     reviewers customers customer service shipping delivery quality price prices food staff size sizing fabric
-    material colors color colour sound battery setup waiters portions"""
+    material colors color colour sound battery setup waiters portions everything nothing"""
 )
 """First words that lose their capital inside a sentence: none is a name."""
 

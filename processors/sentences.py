@@ -137,7 +137,7 @@ def _plain(text: str) -> Statement | None:
 
 def _completed(text: str, words: list[str]) -> str | None:
     """Return the text with the subject, verb or article it lacks; None for a part of something longer."""
-    if words[0] in _HOW_OFTEN and words[1] in IT_VERBS | {"may", "can", "will"}:
+    if words[0] in _HOW_OFTEN and words[1] in IT_VERBS | {"may", "can", "will", "leaves"}:
         return "It " + small(text)
     if words[0] in _SUBJECTLESS or LEANING.match(text) or (LEADING.match(text) and not _main_clause(text)):
         return None

@@ -49,6 +49,11 @@ class Wording:
         clear = spoken[np.arange(len(top)), top] >= _CONCEPT_SHARE * sizes
         return [int(concept) if known else None for concept, known in zip(top, clear, strict=True)]
 
+    def common(self, counts: Floats) -> Floats:
+        """Return for each row of ``counts`` (N, T) its largest, or its sum over one concept where that is larger."""
+        conceived: Floats = (counts @ self._concepts).max(axis=1, initial=0)
+        return np.asarray(np.maximum(counts.max(axis=1, initial=0), conceived))
+
     def ranked(self, counts: Floats, limit: int) -> list[str]:
         """Return the terms of one row (T,) that name it best: frequent, specific, aspects before descriptions."""
         weights = counts * self._naming

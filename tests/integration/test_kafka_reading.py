@@ -9,6 +9,7 @@ from infra.settings import Settings
 from streams.cli.dead_letters import command
 from streams.cli.surroundings import LocalSurroundings
 from streams.topics import topic_name
+from tests.integration.harness import wait_until
 from tests.streams.cli.samples import letter
 
 
@@ -45,7 +46,7 @@ def test_the_mark_a_transaction_leaves_is_no_record_to_wait_for(kafka_settings, 
     settings = Settings(home=tmp_path, kafka=kafka_settings)
     with Broker(kafka_settings) as broker:
         around = LocalSurroundings(settings, broker)
-        assert around.ranges(["reviews"])[topic, 0] == (0, 2)
+        wait_until(lambda: around.ranges(["reviews"])[topic, 0] == (0, 2), 10)  # the mark is written after the commit
         assert around.empty((topic, 0), 1, 2)
         assert not around.empty((topic, 0), 0, 2)
 

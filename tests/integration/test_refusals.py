@@ -1,5 +1,6 @@
 """A broker that is away is waited for; one that does not fit is refused, with the remedy, and nothing is lost."""
 
+import contextlib
 import sqlite3
 import time
 
@@ -33,15 +34,14 @@ def test_workers_that_start_while_the_broker_is_down_come_up_when_it_returns(wor
     check_everything(workers, reviews)
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ("UPDATE fences SET next_offset = next_offset + 1000", "but the log ends at"),
-        ("UPDATE fences SET cluster_id = 'another'", "is from Kafka cluster another"),
-        ("UPDATE fences SET topic_id = 'another'", "was deleted and created again"),
-    ],
-)
-def test_a_fence_that_does_not_fit_the_broker_is_refused_with_the_remedy(change, told, workers, kafka_settings):
+CHANGES = {
+    "UPDATE fences SET next_offset = next_offset + 1000": "but the log ends at",
+    "UPDATE fences SET cluster_id = 'another'": "is from Kafka cluster another",
+    "UPDATE fences SET topic_id = 'another'": "was deleted and created again",
+}
+
+
+def test_fences_that_do_not_fit_the_broker_are_refused_with_the_remedy(workers, kafka_settings):
     reviews, values = simulated(40)
     send(kafka_settings, values[:20])
     first = workers.start("digest")
@@ -49,18 +49,23 @@ def test_a_fence_that_does_not_fit_the_broker_is_refused_with_the_remedy(change,
     first.terminate()
     first.wait(20)
     before = workers.query("digest", "SELECT * FROM fences ORDER BY 1, 2")
-    with sqlite3.connect(workers.home / "state" / "digest.db") as connection:
-        connection.execute(change)
     send(kafka_settings, values[20:])
-    assert workers.start("digest").wait(60) == REFUSED
-    assert told in beat(workers)
-    assert "millrace fences reset" in beat(workers)
-    with sqlite3.connect(workers.home / "state" / "digest.db") as connection:
-        connection.executemany("REPLACE INTO fences VALUES (?, ?, ?, ?, ?)", before)
+    for change, told in CHANGES.items():
+        store(workers, change)
+        assert workers.start("digest").wait(60) == REFUSED
+        assert told in beat(workers)
+        assert "millrace fences reset" in beat(workers)
+        store(workers, "REPLACE INTO fences VALUES (?, ?, ?, ?, ?)", before)
     workers.start("digest")
     workers.start("summarize")
     workers.rest(len(values))
     check_everything(workers, reviews)
+
+
+def store(workers, statement, rows=((),)):
+    with contextlib.closing(sqlite3.connect(workers.home / "state" / "digest.db")) as connection:
+        connection.executemany(statement, rows)
+        connection.commit()
 
 
 def digested(workers):

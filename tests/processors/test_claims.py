@@ -73,3 +73,9 @@ def test_content_is_what_the_opinion_is_about() -> None:
     (claim,) = split_claims("The batteries really were not great with my phone")
     assert claim.content == ("battery", "phone")
     assert (claim.polarity, claim.polar_words) == (-1.0, 1)
+
+
+def test_talk_of_other_reviews_makes_no_claim() -> None:
+    assert [claim.text for claim in split_claims("I agree with the other reviewers. The zipper broke.")] == [
+        "The zipper broke."
+    ]

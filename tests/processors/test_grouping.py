@@ -46,6 +46,13 @@ def test_opposite_clusters_are_never_grouped() -> None:
     assert len(grouped([said])) == 2
 
 
+def test_a_cluster_without_a_side_gathers_only_one_side() -> None:
+    left, right = [67.0, 108.0, 0.0], [67.0, -108.0, 0.0]
+    neutral = [(claim("thread", polarity=0.0), FIRST)]
+    groups = grouped([neutral, neutral, [(claim("thread"), left)], [(claim("thread", polarity=1.0), right)]])
+    assert sorted(len(group.rows) for group in groups) == [1, 2]
+
+
 def test_words_that_every_review_uses_or_points_at_are_not_salient() -> None:
     head = Head(review_count=100, terms={"dress": 70, "blouse": 12, "hem": 8}, pointed={"blouse": 8})
     salience = Salience(head)

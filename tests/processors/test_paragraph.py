@@ -125,9 +125,24 @@ def test_nothing_is_said_of_nothing():
     assert compose(reading(band(3)), encode) == ""
 
 
-def test_the_order_of_points_with_equal_support_changes_nothing():
-    points = [point(one.headline, 5) for one in PRAISE]
-    assert compose(reading(band(30, points)), encode) == compose(reading(band(30, points[::-1])), encode)
+def test_of_points_with_equal_support_the_first_is_told_first():
+    points = [point("The zipper is sturdy", 5), point("The fabric is soft", 5)]
+    for order in (points, points[::-1]):
+        assert compose(reading(band(10, order)), encode).startswith(order[0].headline)
+
+
+def test_points_of_two_bands_about_the_same_are_told_once_while_there_is_other_praise():
+    others = [point("The zipper on the left side is sturdy and the lining is smooth", 5)]
+    unrated = band(10, [point("It comes at a great price", 9)])
+    text = compose(reading(band(30, [*PRAISE, *others]), unrated=unrated), encode)
+    assert "left side" in text
+    assert text.count("price") == 1
+
+
+def test_complaints_that_few_reviews_share_are_said_by_a_few():
+    complaint = band(20, [point("The zipper broke at once", 3, 20)])
+    text = compose(reading(band(80, [point("The fabric is soft", 40, 80)]), complaint), encode)
+    assert text == "The fabric is soft. However, a few say the zipper broke at once."
 
 
 WORDS = [
