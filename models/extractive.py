@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from models.ports import Encoder, WriteFailure, WriteRequest, Written
-from processors.paragraph import VERSION, compose
+from processors.texts.paragraph import VERSION, compose
 
 
 class ExtractiveWriter:

@@ -14,8 +14,8 @@ from infra.outbox import Cause, Output
 from infra.product_rows import ProductChange, ReviewKey, ReviewRow
 from infra.timers import Timer
 from models.ports import Encoder, Vectors
-from processors.claims import Claim, split_claims
-from processors.product import Product
+from processors.digest.product import Product
+from processors.language.claims import Claim, split_claims
 from schemas.heartbeats import Counters
 from schemas.points import Points
 from schemas.records import Sources, Unreadable

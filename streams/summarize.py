@@ -12,7 +12,7 @@ from infra.database import Store
 from infra.leases import Task
 from infra.outbox import Cause, Output
 from infra.summary_rows import SummaryRow
-from processors.material import material_change
+from processors.texts.material import material_change
 from schemas.points import Points, Reading
 from schemas.records import Sources
 from schemas.summaries import Summary, WriterStamp

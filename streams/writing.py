@@ -16,7 +16,7 @@ from infra.ledger import Entry
 from infra.outbox import Output
 from infra.summary_rows import SummaryRow
 from models.ports import WriteFailure, Writer, WriteRequest, Written
-from processors.ledger import canonical_input, ledger_key
+from processors.texts.ledger import canonical_input, ledger_key
 from schemas.heartbeats import Counters
 from schemas.points import Points, Reading
 from schemas.summaries import Summary, WriterStamp

@@ -20,8 +20,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # must be set before numpy l
 import numpy as np
 
 from models.sentence_table import SentenceTable
-from processors.claims import Claim, split_claims
-from processors.product import Product
+from processors.digest.product import Product
+from processors.language.claims import Claim, split_claims
 from processors.simulator import Simulator
 from schemas.reviews import Review
 

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from infra.database import Store, Waits, open_engine
 from infra.outbox import Cause
 from models.sentence_table import SentenceTable
-from processors.paragraph import compose
 from processors.simulator.scoring import score_reading
 from processors.simulator.simulator import Simulator
+from processors.texts.paragraph import compose
 from schemas import tables
 from schemas.heartbeats import Counters
 from schemas.reviews import Review

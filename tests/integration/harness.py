@@ -15,8 +15,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.sentence_table import SentenceTable
-from processors.claims import split_claims
-from processors.product import Product
+from processors.digest.product import Product
+from processors.language.claims import split_claims
 from processors.simulator.simulator import Simulator
 from schemas.points import Points
 from schemas.summaries import Summary

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from processors.claims import split_claims
-from processors.product import Product
+from processors.digest.product import Product
+from processors.language.claims import split_claims
 from schemas.reviews import Review
 
 DIMENSIONS = 48

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from models.sentence_table import SentenceTable
-from processors.claims import split_claims
-from processors.product import Product
+from processors.digest.product import Product
+from processors.language.claims import split_claims
 from schemas.points import Reading
 from schemas.reviews import Review
 

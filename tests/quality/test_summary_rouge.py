@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.sentence_table import SentenceTable
-from processors.paragraph import compose
+from processors.texts.paragraph import compose
 from tests.quality.reading import read
 from tests.quality.rouge import evaluate_fewsum, lead
 

@@ -13,7 +13,7 @@ from infra import fences, outbox, product_rows, timers
 from infra.database import Store, Waits, open_engine
 from infra.outbox import Cause
 from infra.watermarks import read_watermarks
-from processors.product import Product
+from processors.digest.product import Product
 from schemas import tables
 from schemas.dead_letters import DeadLetter
 from schemas.heartbeats import Counters

@@ -8,7 +8,7 @@ from infra.ledger import Entry
 from infra.outbox import Cause
 from infra.summary_rows import load_summaries, put_summary
 from models.ports import WriteFailure, Written
-from processors.ledger import canonical_input, ledger_key
+from processors.texts.ledger import canonical_input, ledger_key
 from schemas.heartbeats import Counters
 from streams.summarize import REFRESH, WRITING, make_row, show
 from streams.work import Failed
