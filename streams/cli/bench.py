@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from streams.cli.errors import CommandError
 
 BENCHMARKS = ("summaries",)
+CHECKOUT = Path(__file__).parents[2]
 LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "numpy", "sqlalchemy")
 
 
@@ -23,6 +25,8 @@ LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "numpy", "sqlalchemy")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(name: str, data: Path | None, as_json: bool) -> None:
     """Measure speed and quality; takes some minutes and starts a stack of its own."""
+    if str(CHECKOUT) not in sys.path:  # an installed command finds our packages, not the tests beside them
+        sys.path.insert(0, str(CHECKOUT))
     try:
         benchmark = importlib.import_module(f"tests.bench.{name}")
     except ModuleNotFoundError as error:
