@@ -37,7 +37,7 @@ check: $(VENV)/.developed
 	$(BIN)/python -m pytest --ignore tests/integration
 
 test-chaos: $(VENV)/.developed
-	$(BIN)/python -m pytest tests/chaos --chaos
+	$(BIN)/python -m pytest tests/integration/test_random_kills.py --chaos
 
 bench: install
 	$(MILLRACE) bench summaries $(if $(DATA),--data $(DATA))
