@@ -300,7 +300,7 @@ async def test_points_that_move_between_decision_and_write_are_not_lost(agent):
         await until(lambda: len(agent.summaries()) == 3)
     last = agent.summaries()[-1]
     assert (last.revision, last.text, last.text_revision, last.bands) == (3, "text 1", 1, LARGE.bands)
-    assert agent.writer.calls == 1
+    assert agent.writer.asked[0].reading == SMALL  # a later call, for the newer points, may be under way
 
 
 async def test_a_stop_drops_the_call_in_flight_and_the_next_process_makes_it_again_at_once(agent):
