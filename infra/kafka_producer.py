@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
 from aiokafka.partitioner import murmur2
@@ -20,6 +21,14 @@ from infra.settings import KafkaSettings
 BATCH_BYTES = 262_144
 LINGER_S = 0.1
 """How long a record may wait for company."""
+
+PATIENCE_S = 60.0
+"""How long the broker may confirm nothing while something is under way."""
+
+STOP_S = 5.0
+
+log = structlog.get_logger("producer")
+Result = TypeVar("Result")
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -69,6 +78,7 @@ class BulkProducer:
         self._under_way: set[asyncio.Future[Any]] = set()
         self._sent = 0
         self._error: KafkaError | None = None
+        self._moved_at = time.monotonic()  # when the broker last confirmed something that was under way
 
     async def __aenter__(self) -> Self:
         check_reachable(self._settings)
@@ -80,7 +90,10 @@ class BulkProducer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.stop()
+        try:
+            await asyncio.wait_for(self._client.stop(), STOP_S)  # it would try to send for ever
+        except TimeoutError:
+            log.debug("left batches behind", topic=self._topic)
 
     async def send(self, key: bytes, value: bytes, headers: Headers) -> None:
         """Hand over one record; it is sent with the next full or old enough batch.
@@ -120,7 +133,8 @@ class BulkProducer:
             BrokerRefused: If the broker did not take a batch.
         """
         await self.flush(0.0)
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        while self._under_way:
+            await self._patiently(asyncio.wait(set(self._under_way), timeout=1.0))
         self._check()
 
     def _begin(self, partition: int) -> _Batch:
@@ -133,12 +147,18 @@ class BulkProducer:
         batch = self._open.pop(partition)
         batch.builder.close()
         with self._translated():  # waits while the partition has another batch to send
-            delivered = await self._client.send_batch(batch.builder, self._topic, partition=partition)
+            sending = self._client.send_batch(batch.builder, self._topic, partition=partition)
+            delivered = await self._patiently(sending)
+        if not self._under_way:
+            self._moved_at = time.monotonic()
         self._under_way.add(delivered)
         delivered.add_done_callback(functools.partial(self._settle, batch.numbers))
 
     def _settle(self, numbers: list[int], delivered: "asyncio.Future[Any]") -> None:
         self._under_way.discard(delivered)
+        self._moved_at = time.monotonic()
+        if delivered.cancelled():
+            return
         error = delivered.exception()
         if isinstance(error, KafkaError):
             self._error = self._error or error
@@ -146,6 +166,16 @@ class BulkProducer:
         first = delivered.result()
         for index, number in enumerate(numbers):
             self._confirmed(number, Receipt(self._topic, first.partition, first.offset + index))
+
+    async def _patiently(self, waiting: Coroutine[Any, Any, Result]) -> Result:
+        """Wait, but not for ever on a broker that confirms nothing: an idempotent producer would."""
+        task = asyncio.ensure_future(waiting)
+        while not task.done():
+            await asyncio.wait({task}, timeout=1.0)
+            if self._under_way and time.monotonic() - self._moved_at > PATIENCE_S:
+                task.cancel()
+                raise BrokerUnreachable(self._settings.address, f"nothing confirmed for {PATIENCE_S:.0f} s")
+        return task.result()
 
     def _check(self) -> None:
         if self._error is not None:

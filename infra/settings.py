@@ -43,11 +43,17 @@ class KafkaSettings:
     )
     ssl_certfile: Annotated[Path | None, Meaning("our own certificate (PEM), with *SSL")] = None
     ssl_keyfile: Annotated[Path | None, Meaning("the key of our own certificate (PEM), with *SSL")] = None
-    local_port: Annotated[int, Meaning("port of our own broker, on 127.0.0.1", minimum=1)] = 39092
+    local_port: Annotated[int, Meaning("port of our own broker, on 127.0.0.1", minimum=1, maximum=65535)] = 29092
     local_heap_mb: Annotated[int, Meaning("memory of our own broker's Java heap", minimum=256)] = 256
     local_jars: Annotated[
         Path | None, Meaning("folder of our own broker's programs; empty is jars/ under home", short="MILLRACE_JARS")
     ] = None
+
+    def __post_init__(self) -> None:
+        for address in self.bootstrap.split(",") if self.bootstrap else ():
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal():
+                raise SettingsError(f"kafka.bootstrap: {address!r} is no host:port", "Set MILLRACE_KAFKA=host:9092.")
 
     @property
     def local(self) -> bool:

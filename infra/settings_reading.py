@@ -48,12 +48,14 @@ class Meaning:
     Args:
         explanation: One line for people, with the unit.
         minimum: The smallest number allowed, if any.
+        maximum: The largest number allowed, if any.
         choices: The words allowed, if only some are; one that ends with a colon goes on freely.
         short: A second, shorter environment variable.
     """
 
     explanation: str
     minimum: float | None = None
+    maximum: float | None = None
     choices: tuple[str, ...] = ()
     short: str | None = None
 
@@ -120,6 +122,8 @@ def parse(one: Declared, value: object, source: str) -> Any:
         raise _wrong(one, value, source, f"is no {_KINDS[one.kind]}")
     if one.meaning.minimum is not None and not parsed >= one.meaning.minimum:
         raise _wrong(one, value, source, f"is below {one.meaning.minimum:g}")
+    if one.meaning.maximum is not None and not parsed <= one.meaning.maximum:
+        raise _wrong(one, value, source, f"is above {one.meaning.maximum:g}")
     if one.meaning.choices and not any(_chosen(parsed, choice) for choice in one.meaning.choices):
         raise _wrong(one, value, source, f"is none of {', '.join(one.meaning.choices)}")
     return parsed

@@ -82,7 +82,8 @@ class StoreFile:
         """Begin, and commit at the end of the block; any exception rolls back.
 
         Raises:
-            StoreUnreadable: If SQLite cannot use the file, or a table is missing, or the lock stays taken.
+            StoreMissing: If its tables are not there yet.
+            StoreUnreadable: If SQLite cannot use the file, or the lock stays taken.
         """
         try:
             with self._engine.connect() as connection:
@@ -90,10 +91,11 @@ class StoreFile:
                 yield connection
                 connection.commit()
         except sa.exc.DatabaseError as error:
+            if "no such table" in str(error.orig):  # its worker is about to make them
+                told = f"{self.agent} has only just started here: its store is still empty"
+                raise StoreMissing(self.path, told, "Try again in a moment, or see `millrace status`.") from error
             what = f"the store of {self.agent}: {error.orig}"
-            raise StoreUnreadable(
-                self.path, what, "See `millrace status`; `millrace down --wipe` starts afresh."
-            ) from error
+            raise StoreUnreadable(self.path, what, "See `millrace status` and the workers' log.") from error
 
 
 def store_path(home: Path, agent: str) -> Path:

@@ -36,7 +36,7 @@ class KafkaServer:
         ``KafkaServer(Path(".millrace")).start()`` returns when it answers.
     """
 
-    def __init__(self, home: Path, port: int = 39092, jars: Path | None = None, heap_mb: int = 256) -> None:
+    def __init__(self, home: Path, port: int = 29092, jars: Path | None = None, heap_mb: int = 256) -> None:
         self.home = home.absolute()
         self.port = port or free_port()
         self.jars = jars or self.home / "jars"
@@ -130,6 +130,11 @@ class KafkaServer:
         deadline = time.monotonic() + patience_s
         while not answers(self.port):
             if self.process.running() is None:
+                if "Address already in use" in self._last_words():
+                    raise PortTaken(
+                        f"something else uses port {self.port} of 127.0.0.1",
+                        "Stop it, wait a minute if it has just ended, or choose another: MILLRACE_KAFKA_LOCAL_PORT.",
+                    )
                 raise LocalStackFailed(
                     f"Kafka ended while starting ({self.process.ending()}): {self._last_words()}", self._where()
                 )

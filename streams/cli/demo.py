@@ -1,6 +1,7 @@
 """``millrace demo``: invented reviews become summaries before your eyes, then everything is gone again."""
 
 import os
+import shutil
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from rich.live import Live
 
 from infra.kafka_admin import Broker
 from processors.simulator import Simulator
-from streams.cli.context import load_settings
+from streams.cli.context import check_supported, load_settings
 from streams.cli.dead_letters import read_letters
 from streams.cli.demo_feed import Coverage, Feed, follow_summaries
 from streams.cli.demo_report import Outcome, closing_lines, find_recall
@@ -62,6 +63,7 @@ def command(seconds: int, seed: int, rate: int) -> None:
       millrace demo --seconds 60 --seed 3
     """
     settings = load_settings()
+    check_supported(settings)
     console = make_console()
     with interruptible(), demo_stack(settings, os.environ) as stack:
         simulator = Simulator(seed)
@@ -71,7 +73,8 @@ def command(seconds: int, seed: int, rate: int) -> None:
         print_lines(console, closing_lines(outcome, time.time(), console.width))
         console.print()
     console.print("Nothing runs any more. With your own reviews, one after the other:")
-    console.print("  millrace up --detach; millrace produce reviews FILE; millrace summaries")
+    called = "millrace" if shutil.which("millrace") else ".venv/bin/millrace"
+    console.print(f"  {called} up --detach; {called} produce reviews FILE; {called} summaries")
 
 
 @dataclass(slots=True)

@@ -168,11 +168,10 @@ def read_logs(settings: Settings, topics: list[str]) -> Logs:
 def read_rows(settings: Settings, agent: str) -> list[FenceRow]:
     """Read an agent's fences beside the logs; without a broker the fences alone."""
     try:
-        store = StoreFile(settings.home, agent)
+        with StoreFile(settings.home, agent).transaction() as connection:
+            standing = connection.execute(sa.select(tables.fences).order_by("topic", "partition")).all()
     except StoreMissing:
         return []
-    with store.transaction() as connection:
-        standing = connection.execute(sa.select(tables.fences).order_by("topic", "partition")).all()
     if not standing:
         return []
     try:

@@ -177,14 +177,12 @@ def run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | No
 
 def _read_store(settings: Settings, agent: str) -> _Stored | None:
     try:
-        store = StoreFile(settings.home, agent)
+        with StoreFile(settings.home, agent).transaction() as connection:
+            tables = (outbox, work, timers)
+            depths = [connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables]
+            return _Stored(read_watermarks(connection), *depths)
     except StoreMissing:
         return None
-    with store.transaction() as connection:
-        depths = [
-            connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in (outbox, work, timers)
-        ]
-        return _Stored(read_watermarks(connection), *depths)
 
 
 def _ranges(settings: Settings, broker: Broker, topics: Iterable[str]) -> dict[Partition, LogRange]:

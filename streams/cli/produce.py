@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from pathlib import Path
 from typing import TextIO
 
 import click
 import msgspec
 
+from infra.errors import BrokerUnreachable
 from infra.kafka_admin import Broker
 from infra.kafka_producer import BulkProducer, Receipt
 from streams.cli.context import load_settings
@@ -102,7 +104,11 @@ def _produce(order: Order, files: list[InputFile], receipts: Path | None, reject
     kind, tally = order.kind.topic, Tally()
     with _writing(receipts) as receipts_file, _writing(rejects) as rejects_file:
         rejections = Rejections(rejects_file)
-        asyncio.run(_send(order, files, tally, Receipts(receipts_file) if receipts_file else None, rejections))
+        try:
+            asyncio.run(_send(order, files, tally, Receipts(receipts_file) if receipts_file else None, rejections))
+        except BrokerUnreachable as error:
+            told = f"{tally.produced:,} records were confirmed, then {error.message}"
+            raise CommandError(told, "Send the same files again when it answers: nothing counts twice.") from error
     click.echo(msgspec.json.encode(_outcome(kind, tally)).decode() if as_json else tally_line(kind, tally))
     rejections.tell_rest(tally.rejected)
     if tally.interrupted or tally.rejected:
@@ -110,13 +116,17 @@ def _produce(order: Order, files: list[InputFile], receipts: Path | None, reject
 
 
 def _writing(path: Path | None) -> contextlib.AbstractContextManager[TextIO | None]:
-    return contextlib.nullcontext() if path is None else path.open("w", encoding="utf-8")
+    try:
+        return contextlib.nullcontext() if path is None else path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"cannot write {path}: {error.strerror}", "Name a file that can be.", Exit.USAGE) from error
 
 
 async def _send(
     order: Order, files: list[InputFile], tally: Tally, receipts: Receipts | None, rejections: Rejections
 ) -> None:
     settings = load_settings().kafka
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # thousands of lines while a broker is away
     topic = topic_name(settings.prefix, order.kind.topic)
     with Broker(settings) as broker:
         partitions = broker.identify([topic])[topic].partitions

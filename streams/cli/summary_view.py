@@ -179,6 +179,9 @@ def _footer(summary: Summary, width: int) -> Iterator[Text]:
     marks = _counts(
         ("safety", flags.safety, FAILING), ("severe", flags.severe, LATE), ("profanity", flags.profanity, "")
     )
+    if not any((flags.safety, flags.severe, flags.profanity)):
+        yield line
+        return
     space = width - cell_len(line.plain) - cell_len(marks.plain)
     if space < len(_GAP):
         yield line

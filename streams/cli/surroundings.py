@@ -50,11 +50,10 @@ class LocalSurroundings:
     def watermarks(self, agent: str) -> dict[Partition, Watermark]:
         """Tell how far an agent's results reach; empty before it ever ran."""
         try:
-            store = StoreFile(self._settings.home, agent)
+            with StoreFile(self._settings.home, agent).transaction() as connection:
+                return read_watermarks(connection)
         except StoreMissing:
             return {}
-        with store.transaction() as connection:
-            return read_watermarks(connection)
 
     def hurry(self, agent: str, targets: Mapping[Partition, int]) -> None:
         """Make due what holds back events below the targets."""

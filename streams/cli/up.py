@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from infra.settings import Settings
-from streams.cli.context import load_settings
+from streams.cli.context import check_supported, load_settings
 from streams.cli.errors import CommandError
 from streams.cli.stack import PARTS, bring_up, take_down, workers
 
@@ -44,6 +44,7 @@ def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
         sys.stdout.flush()
 
     settings = load_settings()
+    check_supported(settings)
     if detach:
         bring_up(settings, parts, tell)
         return

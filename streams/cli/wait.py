@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from infra.errors import BrokerUnreachable
 from infra.fences import Partition
 from infra.kafka_admin import Broker
 from infra.kafka_reading import record_time
@@ -162,7 +163,10 @@ def report_late(settings: Settings, gaps: Sequence[Gap], timeout_s: float, as_js
 
 
 def _staleness(settings: Settings, gap: Gap) -> float | None:
-    produced_at = record_time(settings.kafka, gap.place, gap.mark.offset, gap.target)
+    try:
+        produced_at = record_time(settings.kafka, gap.place, gap.mark.offset, gap.target)
+    except BrokerUnreachable:  # asked for an offset beyond the log's end, or nothing to ask: the age is unknown
+        return None
     return None if produced_at is None else time.time() - produced_at
 
 

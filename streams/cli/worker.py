@@ -5,8 +5,7 @@ import os
 
 import click
 
-from infra.errors import SettingsError
-from streams.cli.context import load_settings
+from streams.cli.context import check_supported, load_settings
 from streams.graph import AGENTS
 
 
@@ -20,11 +19,7 @@ from streams.graph import AGENTS
 def command(agents: tuple[str, ...], workers: int, child: bool, slot: int) -> None:
     """Run agents until Ctrl-C or SIGTERM (all agents when none is named)."""
     settings = load_settings()
-    if settings.sql.url is not None:
-        raise SettingsError(
-            "sql.url is set, but this version keeps its state in SQLite files only",
-            "Unset MILLRACE_SQL; a later version brings Postgres.",
-        )
+    check_supported(settings)
     if child:
         from streams.crashing import crash_points
         from streams.worker import Worker

@@ -21,7 +21,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
     assert settings.kafka.prefix == "staging"
     assert settings.kafka.partitions == 3
     assert settings.digest.unread_s == 7.0
-    assert settings.kafka.local_port == 39092
+    assert settings.kafka.local_port == 29092
     origins = settings.origins
     assert origins["kafka.prefix"] == "MILLRACE_KAFKA_PREFIX"
     assert origins["kafka.partitions"] == str(path)
