@@ -1,24 +1,41 @@
 """``millrace produce``: check a file's rows one by one and send those that are good."""
 
 import asyncio
-import contextlib
 import logging
+import signal
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import click
 import msgspec
 
 from infra.errors import BrokerUnreachable
-from infra.kafka_admin import Broker
+from infra.kafka_admin import Broker, TopicIdentity
 from infra.kafka_producer import BulkProducer, Receipt
+from infra.settings import KafkaSettings, Settings
+from streams.cli.checkpoints import Checkpoint, CheckpointFile, Journal, holds, run_name
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
 from streams.cli.files import Format, InputFile
 from streams.cli.kinds import KINDS, Shaper
-from streams.cli.sending import Order, Receipts, Sending, Tally
+from streams.cli.sending import Order, Sending, Tally
 from streams.cli.sending_view import Rejections, progress, tally_line
 from streams.topics import topic_name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where records go.
+
+    Args:
+        settings: Where the broker is and how to log in.
+        topic: Full name.
+        identity: Which topic of that name.
+    """
+
+    settings: KafkaSettings
+    topic: str
+    identity: TopicIdentity
 
 
 def _read_map(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -64,6 +81,7 @@ def _read_map(ctx: click.Context, parameter: click.Parameter, values: tuple[str,
     type=click.Choice(["jsonl", "csv"]),
     help="How to read the files; otherwise their names tell, and - is jsonl.",
 )
+@click.option("--from-start", is_flag=True, help="Send everything again, also what an interrupted run has sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def command(
     kind: str,
@@ -74,6 +92,7 @@ def command(
     receipts: Path | None,
     rejects: Path | None,
     form: Format | None,
+    from_start: bool,
     as_json: bool,
 ) -> None:
     """Send records from FILE... to Kafka: KIND is reviews, documents, events, requests or feedback.
@@ -82,13 +101,21 @@ def command(
     checked before it is sent; a missing id is made from the file's content and the row's number, so
     sending a file twice changes nothing. Dates may be unix numbers. Exit code 3: some rows were not taken.
 
+    After an interruption the same command goes on where it was, and so do the files of receipts and rejects.
+
     \b
     Example:
       millrace produce reviews reviews.jsonl.gz
       millrace produce reviews shop.csv --map author_id=customer --map created_at=day --rate 500
     """
     order = Order(KINDS[kind], _shaper(kind, columns), list(columns.values()), rate, limit)
-    _produce(order, [InputFile(name, form) for name in files], receipts, rejects, as_json)
+    inputs = [InputFile(name, form) for name in files]
+    settings = load_settings()
+    target = _target(settings.kafka, kind)
+    checkpoints = _checkpoints(settings, inputs, kind, columns, target.identity)
+    before = None if checkpoints is None or from_start else _before(checkpoints, receipts, rejects)
+    journal = Journal(checkpoints, before, receipts, rejects)
+    _produce(order, inputs, target, journal, as_json)
 
 
 def _shaper(kind: str, columns: dict[str, str]) -> Shaper:
@@ -100,53 +127,88 @@ def _shaper(kind: str, columns: dict[str, str]) -> Shaper:
     return shaper
 
 
-def _produce(order: Order, files: list[InputFile], receipts: Path | None, rejects: Path | None, as_json: bool) -> None:
+def _target(settings: KafkaSettings, kind: str) -> Target:
+    topic = topic_name(settings.prefix, kind)
+    with Broker(settings) as broker:
+        return Target(settings, topic, broker.identify([topic])[topic])
+
+
+def _checkpoints(
+    settings: Settings, files: list[InputFile], kind: str, columns: dict[str, str], identity: TopicIdentity
+) -> CheckpointFile | None:
+    name = run_name(files, kind, columns, identity)
+    return None if name is None else CheckpointFile(settings.home, name)
+
+
+def _before(checkpoints: CheckpointFile, receipts: Path | None, rejects: Path | None) -> Checkpoint | None:
+    """Find the run to go on with, and say so."""
+    before = checkpoints.read()
+    if before is None:
+        return None
+    for path, kept, what in ((receipts, before.receipts, "receipts"), (rejects, before.rejects, "rejects")):
+        if not holds(path, kept):
+            told = f"an interrupted run came to row {before.rows:,}, but {path} does not hold its {what}"
+            click.echo(f"{told}: sending everything again", err=True)
+            return None
+    told = f"going on after row {before.rows:,} of an interrupted run (--from-start sends everything again)"
+    click.echo(told, err=True)
+    return before
+
+
+def _produce(order: Order, files: list[InputFile], target: Target, journal: Journal, as_json: bool) -> None:
     kind, tally = order.kind.topic, Tally()
-    with _writing(receipts) as receipts_file, _writing(rejects) as rejects_file:
-        rejections = Rejections(rejects_file)
-        try:
-            asyncio.run(_send(order, files, tally, Receipts(receipts_file) if receipts_file else None, rejections))
-        except BrokerUnreachable as error:
-            told = f"{tally.produced:,} records were confirmed, then {error.message}"
-            raise CommandError(told, "Send the same files again when it answers: nothing counts twice.") from error
-    click.echo(msgspec.json.encode(_outcome(kind, tally)).decode() if as_json else tally_line(kind, tally))
-    rejections.tell_rest(tally.rejected)
-    if tally.interrupted or tally.rejected:
-        raise SystemExit(Exit.INTERRUPTED if tally.interrupted else Exit.REJECTED)
-
-
-def _writing(path: Path | None) -> contextlib.AbstractContextManager[TextIO | None]:
+    rejections = Rejections(kept=journal.keeps_rejects)
     try:
-        return contextlib.nullcontext() if path is None else path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"cannot write {path}: {error.strerror}", "Name a file that can be.", Exit.USAGE) from error
+        asyncio.run(_send(order, files, target, journal, tally, rejections))
+        unfinished = tally.interrupted or (tally.limited and journal.resumed_at is not None)
+        journal.close(complete=not unfinished)
+    except BrokerUnreachable as error:
+        journal.close(complete=False)
+        told = f"{tally.produced:,} records were confirmed, then {error.message}"
+        raise CommandError(told, f"When it answers again: {journal.remedy()}") from error
+    except asyncio.CancelledError:  # told to end twice: at once, then
+        raise KeyboardInterrupt from None
+    finally:
+        journal.close(complete=False)
+    click.echo(msgspec.json.encode(_outcome(kind, tally, journal)).decode() if as_json else tally_line(kind, tally))
+    rejections.tell_rest(tally.rejected)
+    if tally.interrupted:
+        click.echo(f"to go on: {journal.remedy()}", err=True)
+        raise SystemExit(Exit.INTERRUPTED)
+    if journal.rejected:
+        raise SystemExit(Exit.REJECTED)
 
 
 async def _send(
-    order: Order, files: list[InputFile], tally: Tally, receipts: Receipts | None, rejections: Rejections
+    order: Order, files: list[InputFile], target: Target, journal: Journal, tally: Tally, rejections: Rejections
 ) -> None:
-    settings = load_settings().kafka
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # thousands of lines while a broker is away
-    topic = topic_name(settings.prefix, order.kind.topic)
-    with Broker(settings) as broker:
-        partitions = broker.identify([topic])[topic].partitions
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
 
     def confirmed(number: int, receipt: Receipt) -> None:
         tally.produced += 1
         tally.end[str(receipt.partition)] = receipt.offset + 1
-        if receipts is not None:
-            receipts.add(number, receipt)
+        journal.frontier.confirmed(number, receipt)
 
     with progress(order.kind.topic, files, tally) as shown:
-        async with BulkProducer(settings, topic, partitions, confirmed) as producer:
-            await Sending(order, producer, tally, rejections.tell, shown).run(files)
+
+        def look(file: InputFile) -> None:
+            shown(file)
+            journal.keep()
+
+        async with BulkProducer(target.settings, target.topic, target.identity.partitions, confirmed) as producer:
+            sending = Sending(order, producer, tally, journal.frontier, rejections.tell, look)
+            await sending.run(files, journal.resumed_at or 0)
 
 
-def _outcome(kind: str, tally: Tally) -> dict[str, object]:
+def _outcome(kind: str, tally: Tally, journal: Journal) -> dict[str, object]:
     return {
         "produced": tally.produced,
         "rejected": tally.rejected,
         "seconds": round(tally.seconds, 3),
         "rate": round(tally.rate, 1),
         "end": {kind: dict(sorted(tally.end.items()))},
+        "resumed_at": journal.resumed_at,
     }

@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
-from infra.kafka_producer import BulkProducer, Headers, Receipt
+from infra.kafka_producer import BulkProducer
 from schemas.records import Unreadable
 from streams.cli.files import FoundRow, InputFile
+from streams.cli.frontier import Frontier
 from streams.cli.kinds import Kind, Shaper, made_up
 from streams.topics import TOPICS
 
@@ -23,6 +24,9 @@ BREATH = 200
 """Rows between two looks at the clock, the network and the screen."""
 
 PAUSE_S = 0.02
+SLICE_S = 0.2
+"""The longest sleep while a pace is kept: what was sent leaves, and is written down, meanwhile."""
+
 QUEUED = 1_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
@@ -39,31 +43,12 @@ class Tally:
     seconds: float = 0.0
     end: dict[str, int] = field(default_factory=dict)  # partition to the offset after our last record
     interrupted: bool = False
+    limited: bool = False  # ended by its limit, with rows left
 
     @property
     def rate(self) -> float:
         """Records a second so far."""
         return self.produced / self.seconds if self.seconds else 0.0
-
-
-class Receipts:
-    """Writes receipts in the order of the rows, whatever order the broker confirms them in.
-
-    Args:
-        file: Where to.
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._early: dict[int, Receipt] = {}
-        self._next = 0
-
-    def add(self, number: int, receipt: Receipt) -> None:
-        """Take the receipt of the record of this number, from 0."""
-        self._early[number] = receipt
-        while self._next in self._early:
-            self._file.write(f"{self._early.pop(self._next)}\n")
-            self._next += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +77,8 @@ class Sending:
         order: What was asked for.
         producer: Where records go.
         tally: Counts; changed as it goes.
-        rejected: Called with each row that is not taken.
+        frontier: Told of every row, in order.
+        rejected: Called with each row that is not taken; returns what is kept of it.
         shown: Called now and then with the file at hand.
     """
 
@@ -101,40 +87,53 @@ class Sending:
         order: Order,
         producer: BulkProducer,
         tally: Tally,
-        rejected: Callable[[InputFile, FoundRow, Unreadable], None],
+        frontier: Frontier,
+        rejected: Callable[[InputFile, FoundRow, Unreadable], str],
         shown: Callable[[InputFile], None],
     ) -> None:
         self._order = order
         self._producer = producer
         self._tally = tally
+        self._frontier = frontier
         self._rejected = rejected
         self._shown = shown
         self._trace = secrets.token_hex(16)
         self._spans = itertools.count(secrets.randbits(62))
 
-    async def run(self, files: Iterable[InputFile]) -> None:
+    async def run(self, files: Iterable[InputFile], skipped: int = 0) -> None:
         """Send all rows of all files, and wait until the broker has confirmed them; Ctrl-C ends it early.
+
+        Args:
+            files: Read one after the other.
+            skipped: Rows of all files together that were settled before.
 
         Raises:
             CommandError: If a file is damaged.
             BrokerUnreachable: If the broker goes away for longer than it may.
         """
-        read = 0
         self._tally.started_at = time.monotonic()
         try:
-            for file in files:
-                async for row in arriving(file, self._order.columns):
-                    if read == self._order.limit:
-                        break
-                    if row is not None:
-                        await self._take(file, row)
-                        read += 1
-                    await self._breathe(file, read, idle=row is None)
-                self._shown(file)
+            await self._read(files, skipped)
         except asyncio.CancelledError:
             self._tally.interrupted = True
         await self._producer.finish()
         self._tally.seconds = time.monotonic() - self._tally.started_at
+
+    async def _read(self, files: Iterable[InputFile], skipped: int) -> None:
+        read = -skipped
+        for file in files:
+            async for row in arriving(file, self._order.columns):
+                if read == self._order.limit:
+                    self._tally.limited = True
+                    break
+                if row is not None:
+                    if read >= 0:
+                        await self._take(file, row)
+                    else:
+                        self._tally.started_at = time.monotonic()  # the pace begins where the sending does
+                    read += 1
+                await self._breathe(file, read, idle=row is None)
+            self._shown(file)
 
     async def _take(self, file: InputFile, row: FoundRow) -> None:
         try:
@@ -144,9 +143,11 @@ class Sending:
             value = self._checked(record)
         except Unreadable as problem:
             self._tally.rejected += 1
-            self._rejected(file, row, problem)
+            self._frontier.rejected(self._rejected(file, row, problem))
             return
-        await self._producer.send(self._order.kind.key(record).encode(), value, self._headers(record))
+        self._frontier.sent()
+        kind, trace = self._order.kind, b"00-%s-%016x-01" % (self._trace.encode(), next(self._spans))
+        await self._producer.send(kind.key(record).encode(), value, kind.headers(record, trace))
         self._tally.sent += 1
 
     def _checked(self, record: Any) -> bytes:
@@ -160,29 +161,24 @@ class Sending:
             raise Unreadable("value_too_large", f"{len(value):,} bytes, at most {TOPICS[kind.topic]:,} fit; split it")
         return value
 
-    def _headers(self, record: Any) -> Headers:
-        kind = self._order.kind
-        headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", kind.event_id(record).encode()),
-            ("ce_type", b"millrace.%s.v1" % kind.singular.encode()),
-            ("ce_source", b"/millrace/produce"),
-            ("content-type", b"application/json"),
-            ("traceparent", b"00-%s-%016x-01" % (self._trace.encode(), next(self._spans))),
-        ]
-        at = getattr(record, kind.happened) if kind.happened else None
-        return headers if at is None else [*headers, ("ce_time", at.isoformat().encode())]
-
     async def _breathe(self, file: InputFile, read: int, *, idle: bool) -> None:
-        ahead_s = 0.0
-        if self._order.rate:
-            ahead_s = read / self._order.rate - (time.monotonic() - self._tally.started_at)
+        ahead_s = self._ahead_s(read)
         if not idle and ahead_s < PAUSE_S and read % BREATH:
             return
-        await self._producer.flush()
-        self._tally.seconds = time.monotonic() - self._tally.started_at
-        self._shown(file)
-        await asyncio.sleep(max(ahead_s, 0.0))
+        while True:
+            await self._producer.flush()
+            self._tally.seconds = time.monotonic() - self._tally.started_at
+            self._shown(file)
+            await asyncio.sleep(min(max(ahead_s, 0.0), SLICE_S))
+            ahead_s = self._ahead_s(read)
+            if ahead_s < PAUSE_S:
+                return
+
+    def _ahead_s(self, read: int) -> float:
+        """Tell how long to wait so as not to be faster than asked, seconds."""
+        if not self._order.rate:
+            return 0.0
+        return read / self._order.rate - (time.monotonic() - self._tally.started_at)
 
 
 async def arriving(file: InputFile, columns: Sequence[str]) -> AsyncIterator[FoundRow | None]:
