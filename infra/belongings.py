@@ -1,0 +1,56 @@
+"""What an agent's store keeps under one key, in whatever table."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from schemas import tables
+from schemas.tables import GROUPS
+
+OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
+    "outbox": tables.outbox.c.key,
+    "work": tables.work.c.key,
+    "work_inputs": tables.work_inputs.c.key,
+    "timers": tables.timers.c.key,
+    "timer_inputs": tables.timer_inputs.c.key,
+    "ledger": tables.ledger.c.subject,
+    "products": tables.products.c.product_id,
+    "product_parts": tables.product_parts.c.product_id,
+    "reviews": tables.reviews.c.product_id,
+    "tombstones": tables.tombstones.c.product_id,
+    "summaries": tables.summaries.c.product_id,
+}
+"""The column of each table that says whose a row is."""
+
+UNOWNED = ("fences",)
+"""Tables whose rows are nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """One row that belongs to a key."""
+
+    table: str
+    values: Mapping[str, object]  # by column
+
+
+def belongings(
+    connection: Connection, groups: Collection[str], key: str, without: Collection[str] = ()
+) -> Iterator[Belonging]:
+    """Read every row of a store that belongs to a key.
+
+    Args:
+        connection: In a transaction.
+        groups: Names in ``schemas.tables.GROUPS`` that the store holds.
+        key: Of what they belong to.
+        without: Tables to leave out.
+    """
+    for table in (table for group in groups for table in GROUPS[group].sorted_tables):
+        owner = OWNERS.get(table.name)
+        if owner is None or table.name in without:
+            continue
+        mine = owner == (key.encode() if isinstance(owner.type, sa.LargeBinary) else key)
+        for row in connection.execute(sa.select(table).where(mine)).mappings():
+            yield Belonging(table.name, dict(row))
