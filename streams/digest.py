@@ -1,77 +1,51 @@
-"""reviews -> points: fold each review into what stands for its product, once."""
+"""reviews -> points: fold each review into what stands for its product, once; forget those that go."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from sqlalchemy import Connection
 
-from infra import product_rows, timers
+from infra import review_rows, timers
 from infra.database import Store
 from infra.outbox import Cause, Output
-from infra.product_rows import ProductChange, ReviewKey, ReviewRow
-from infra.timers import Timer
+from infra.review_rows import ReviewKey, ReviewRow, Tombstone
+from infra.timers import Timer, Waiter
 from models.ports import Encoder, Vectors
-from processors.digest.product import Product
+from processors.digest.product import Folded
+from processors.digest.revisions import Verdict, judge
 from processors.language.claims import Claim, split_claims
 from schemas.heartbeats import Counters
 from schemas.points import Points
-from schemas.records import Sources, Unreadable
+from schemas.records import Unreadable
 from schemas.reviews import Review
+from streams.digest_decision import READING, Delays, DigestDecision
 from streams.events import Event, Rejection, event_headers, include, oldest_causes
-
-READING = "reading"
-"""The kind of timer that reads a product's points later."""
+from streams.products import Products, Standing
+from streams.shadows import Forget, Refold, Shadows
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 
-
-@dataclass(slots=True)
-class Standing:
-    """One product in memory, and what SQL says of it."""
-
-    product: Product
-    version: int  # 0 = not in SQL yet
-    revision: int
-    sources: Sources
+Known = Mapping[ReviewKey, ReviewRow | Tombstone]
 
 
-@dataclass(slots=True)
-class DigestDecision:
-    """What some reviews or timers make of their products."""
-
-    now: float  # unix seconds
-    unread_s: float
-    quiet_s: float
-    rejections: list[Rejection] = field(default_factory=list)
-    outputs: list[tuple[Output, Cause]] = field(default_factory=list)
-    products: list[ProductChange] = field(default_factory=list)
-    reviews: list[ReviewRow] = field(default_factory=list)
-    waiting: list[tuple[str, Cause]] = field(default_factory=list)  # products to be read later
-    read: list[str] = field(default_factory=list)
-    served: Sequence[Timer] = ()
-
-    def write(self, connection: Connection) -> None:
-        """Write products, reviews and timers; see ``streams.events.Decision``."""
-        product_rows.write_products(connection, self.products)
-        product_rows.add_reviews(connection, self.reviews)
-        for timer in self.served:
-            timers.take(connection, timer)
-        timers.cancel(connection, READING, self.read)
-        later = {"due_at": self.now + self.quiet_s, "deadline": self.now + self.unread_s}
-        timers.schedule(connection, READING, self.waiting, **later)
-
-
-@dataclass(slots=True)
-class _Incoming:
-    """One new review with its claims."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record that changes something."""
 
     event: Event[Review]
-    at: datetime
-    claims: Sequence[Claim]
+    verdict: Verdict
+    claims: Sequence[Claim]  # of its text; none when it goes
+
+
+@dataclass(slots=True)
+class Change:
+    """What a run brings one product."""
+
+    oldest: Cause
+    newest: Event[Review]
+    forgot: bool = False
 
 
 class DigestHandler:
@@ -80,10 +54,10 @@ class DigestHandler:
     Args:
         store: The agent's store.
         encoder: Turns claims into vectors.
+        products: What is in memory.
+        shadows: Products being folded anew.
         points_topic: Physical name.
-        unread_s: Longest time a change stays unread, seconds.
-        quiet_s: A product without news for so long is read, seconds.
-        cached_products: Products kept in memory.
+        delays: When changes are read.
         counters: Where readings are counted.
         now: Unix seconds.
     """
@@ -94,126 +68,76 @@ class DigestHandler:
         self,
         store: Store,
         encoder: Encoder,
+        products: Products,
+        shadows: Shadows,
         *,
         points_topic: str,
-        unread_s: float,
-        quiet_s: float,
-        cached_products: int,
+        delays: Delays,
         counters: Counters,
         now: Callable[[], float],
     ) -> None:
         self._store = store
         self._encoder = encoder
+        self._products = products
+        self._shadows = shadows
         self._points_topic = points_topic
-        self._unread_s = unread_s
-        self._quiet_s = quiet_s
-        self._cached_products = cached_products
+        self._delays = delays
         self._counters = counters
         self._now = now
-        self._cache: OrderedDict[str, Standing] = OrderedDict()
-        self._touched: set[str] = set()
 
     def forget(self) -> None:
-        """Drop the products of the last decision: SQL has not, or not only, what memory has."""
-        for product_id in self._touched:
-            self._cache.pop(product_id, None)
+        """Drop the products of the last decision."""
+        self._products.forget()
 
     def decide(self, events: Sequence[Event[Review]], following: int) -> DigestDecision:
-        """Fold the reviews that are new; see ``streams.events.Handler``."""
-        decision = self._start()
-        fresh = self._fresh(events, decision)
-        standing = self._load(list(dict.fromkeys(event.record.product_id for event in fresh)))
-        oldest: dict[str, Cause] = {}
-        newest: dict[str, Event[Review]] = {}
-        for incoming, vectors in self._encode(fresh):
-            review = incoming.event.record
-            product = standing[review.product_id].product
-            ordinal = product.review_count
-            trace = product.fold(review, incoming.at, incoming.claims, vectors)
-            decision.reviews.append(_row(review, ordinal, incoming.at, trace))
-            oldest.setdefault(review.product_id, incoming.event.cause)
-            newest[review.product_id] = incoming.event
-        for product_id, cause in oldest.items():
-            standing[product_id].sources = include(standing[product_id].sources, cause, following)
-        due = [product_id for product_id in oldest if standing[product_id].product.reading_due]
-        earlier = self._waiting_inputs(due)
-        for product_id, cause in oldest.items():
-            if product_id in earlier:
-                causes = oldest_causes([*earlier[product_id], cause])
-                self._read(standing[product_id], causes, decision, newest[product_id].trace)
-            else:
-                decision.waiting.append((product_id, cause))
-            self._change(standing[product_id], decision)
-        self._trim()
+        """Fold, edit and forget; see ``streams.events.Handler``."""
+        decision = self.begin()
+        readable = [event for event in events if not self._rejected(event, decision)]
+        # Products before reviews: a review that moves in between moves its product's version, and we decide again.
+        standing = self._products.load(list(dict.fromkeys(event.record.product_id for event in readable)))
+        with self._store.read() as connection:
+            known = review_rows.known_reviews(connection, list({_key(event.record) for event in readable}))
+        changes: dict[str, Change] = {}
+        for step, vectors in self._encode(_steps(readable, known, decision)):
+            product_id = step.event.record.product_id
+            change = changes.setdefault(product_id, Change(step.event.cause, step.event))
+            change.newest = step.event
+            change.forgot |= self._take(step, vectors, standing[product_id], known, decision)
+        for product_id, change in changes.items():
+            standing[product_id].sources = include(standing[product_id].sources, change.oldest, following)
+        earlier = self.waiting_inputs([product_id for product_id in changes if _due(standing[product_id], changes)])
+        for product_id, change in changes.items():
+            self._settle(standing[product_id], change, earlier.get(product_id), decision)
+        self._products.trim()
         return decision
 
     def ring(self, due: Sequence[Timer]) -> DigestDecision:
         """Read the products whose timers are due."""
-        decision = self._start()
+        decision = self.begin()
         decision.served = due
-        standing = self._load([timer.key for timer in due])
+        standing = self._products.load([timer.key for timer in due])
         for timer in due:
             here = standing[timer.key]
             if here.product.unread:
-                self._read(here, timer.inputs, decision, {})
-                self._change(here, decision)
-        self._trim()
+                output = self.read(here, decision, timer.trace)
+                decision.outputs += [(output, cause) for cause in timer.inputs]
+                decision.products.append(here.change())
+        self._products.trim()
         return decision
 
-    def _start(self) -> DigestDecision:
-        self._touched = set()
-        return DigestDecision(self._now(), self._unread_s, self._quiet_s)
+    def begin(self) -> DigestDecision:
+        """Begin a decision."""
+        self._products.begin()
+        return DigestDecision(self._now(), self._delays, self._shadows.follow)
 
-    def _fresh(self, events: Sequence[Event[Review]], decision: DigestDecision) -> list[Event[Review]]:
-        with self._store.read() as connection:
-            known = product_rows.known_revisions(connection, list({_key(event.record) for event in events}))
-        fresh = []
-        for event in events:
-            problem = _problem(event, known)
-            if problem is not None:
-                decision.rejections.append(Rejection(event.raw, problem))
-            elif _key(event.record) not in known:
-                known[_key(event.record)] = event.record.revision
-                fresh.append(event)
-        return fresh
-
-    def _load(self, product_ids: Sequence[str]) -> dict[str, Standing]:
-        self._touched |= set(product_ids)
-        missing = [product_id for product_id in product_ids if product_id not in self._cache]
-        with self._store.read() as connection:
-            rows = product_rows.load_products(connection, missing) if missing else []
-        for row in rows:
-            product = Product.load(row.product_id, row.parts, row.traces)
-            sources = msgspec.json.decode(row.sources, type=Sources)
-            self._cache[row.product_id] = Standing(product, row.version, row.revision, sources)
-        for product_id in product_ids:
-            self._cache.setdefault(product_id, Standing(Product(product_id), 0, 0, {}))
-            self._cache.move_to_end(product_id)
-        return {product_id: self._cache[product_id] for product_id in product_ids}
-
-    def _trim(self) -> None:
-        while len(self._cache) > max(self._cached_products, len(self._touched)):
-            self._cache.popitem(last=False)
-
-    def _encode(self, fresh: Sequence[Event[Review]]) -> Iterator[tuple[_Incoming, Vectors]]:
-        incoming = [
-            _Incoming(event, event.record.created_at or event.at, split_claims(event.record.text or ""))
-            for event in fresh
-        ]
-        vectors = self._encoder.encode([claim.text for one in incoming for claim in one.claims])
-        start = 0
-        for one in incoming:
-            yield one, vectors[start : start + len(one.claims)]
-            start += len(one.claims)
-
-    def _waiting_inputs(self, product_ids: Sequence[str]) -> dict[str, list[Cause]]:
+    def waiting_inputs(self, product_ids: Sequence[str]) -> dict[str, list[Cause]]:
+        """List the inputs that wait for each product to be read."""
         with self._store.read() as connection:
             waiting = timers.inputs(connection, READING, product_ids) if product_ids else {}
         return {product_id: waiting.get(product_id, []) for product_id in product_ids}
 
-    def _read(
-        self, here: Standing, causes: Sequence[Cause], decision: DigestDecision, trace: Mapping[str, bytes]
-    ) -> None:
+    def read(self, here: Standing, decision: DigestDecision, trace: Mapping[str, bytes]) -> Output:
+        """Read a product's points: what stands now, to be published."""
         product = here.product
         reading = product.read(self._encoder.encode)
         product.mark_read()
@@ -222,64 +146,135 @@ class DigestHandler:
         points = Points(
             product_id=product.product_id,
             revision=here.revision,
-            op="upsert",
+            op="upsert" if product.review_count else "delete",
             review_count=reading.metrics.review_count,
             sources=here.sources,
+            forgotten=here.forgotten,
             **{name: getattr(reading, name) for name in reading.__struct_fields__},
         )
-        headers = event_headers(
-            f"points:{product.product_id}@{here.revision}",
-            "points",
-            "digest",
-            datetime.fromtimestamp(decision.now, UTC),
-            trace,
-        )
-        output = Output(self._points_topic, product.product_id.encode(), msgspec.json.encode(points), headers)
-        # Once for every input partition that waits: each holds its own watermark.
-        decision.outputs += [(output, cause) for cause in causes]
+        place, at = f"points:{product.product_id}@{here.revision}", datetime.fromtimestamp(decision.now, UTC)
+        headers = event_headers(place, "points", "digest", at, trace)
         decision.read.append(product.product_id)
+        return Output(self._points_topic, product.product_id.encode(), msgspec.json.encode(points), headers)
 
-    def _change(self, here: Standing, decision: DigestDecision) -> None:
-        product = here.product
-        decision.products.append(
-            ProductChange(
-                product_id=product.product_id,
-                expected_version=here.version,
-                revision=here.revision,
-                review_count=product.review_count,
-                sources=msgspec.json.encode(here.sources),
-                parts=product.dump_changed(),
-            )
-        )
-        here.version += 1
-
-
-def _key(review: Review) -> ReviewKey:
-    return review.product_id, review.review_id
-
-
-def _problem(event: Event[Review], known: Mapping[ReviewKey, int]) -> Unreadable | None:
-    review = event.record
-    written = review.created_at
-    if written is not None and (written < EARLIEST or written - event.at > AHEAD):
+    def _rejected(self, event: Event[Review], decision: DigestDecision) -> bool:
+        written = event.record.created_at
+        if written is None or EARLIEST <= written <= event.at + AHEAD:
+            return False
         what = f"{written.isoformat()} is not between 1970 and a day after the record was sent ({event.at.isoformat()})"
-        return Unreadable("date_out_of_range", f"created_at: {what}", "created_at")
-    if review.op == "delete":
-        what = "op: deletions are not applied yet; this record is kept and can be replayed when they are"
-        return Unreadable("not_yet_supported", what, "op")
-    if review.revision > known.get(_key(review), review.revision):
-        what = "revision: edits are not applied yet; this record is kept and can be replayed when they are"
-        return Unreadable("not_yet_supported", what, "revision")
-    return None
+        problem = Unreadable("date_out_of_range", f"created_at: {what}", "created_at")
+        decision.rejections.append(Rejection(event.raw, problem))
+        return True
+
+    def _encode(self, steps: Sequence[Step]) -> list[tuple[Step, Vectors]]:
+        vectors = self._encoder.encode([claim.text for step in steps for claim in step.claims])
+        ends = [0]
+        for step in steps:
+            ends.append(ends[-1] + len(step.claims))
+        return [(step, vectors[start:end]) for step, start, end in zip(steps, ends, ends[1:], strict=False)]
+
+    def _take(self, step: Step, vectors: Vectors, here: Standing, known: Known, decision: DigestDecision) -> bool:
+        """Apply one record; tell whether the product forgot something."""
+        review, key = step.event.record, _key(step.event.record)
+        before = decision.reviews.get(key, known.get(key))
+        refold = Refold(review, review.created_at or step.event.at, step.claims, vectors)
+        if isinstance(before, Tombstone) and step.verdict == "new":
+            decision.risen.add(key)
+        if step.verdict in ("delete", "bury"):
+            decision.reviews[key] = Tombstone(*key, review.revision)
+        if step.verdict == "new":
+            decision.reviews[key] = _fold(here, refold, here.next_ordinal)
+            here.next_ordinal += 1
+        if not isinstance(before, ReviewRow) or step.verdict not in ("edit", "delete"):
+            return False
+        if step.verdict == "edit" and _same(review, before):
+            decision.reviews[key] = replace(before, revision=review.revision)
+            return False
+        self._forget(before, here, decision, refold if step.verdict == "edit" else None)
+        return True
+
+    def _forget(self, row: ReviewRow, here: Standing, decision: DigestDecision, instead: Refold | None) -> None:
+        key, review = (row.product_id, row.review_id), msgspec.json.decode(row.record, type=Review)
+        folded = Folded(review, row.ordinal, datetime.fromtimestamp(row.at, UTC))
+        claims = split_claims(review.text or "")
+        here.product.forget(folded, claims, lambda: self._times(key, decision))
+        here.forgotten = here.forgotten.add(row.review_id)
+        decision.forgets.append(Forget(folded, claims, instead))
+        if instead is not None:
+            decision.reviews[key] = _fold(here, instead, row.ordinal)
+
+    def _times(self, key: ReviewKey, decision: DigestDecision) -> list[float]:
+        """Tell when all reviews of a product but one were written, as the decision has left them so far."""
+        with self._store.read() as connection:
+            known = review_rows.times(connection, key[0])
+        for (product_id, review_id), change in decision.reviews.items():
+            if product_id == key[0]:
+                known.pop(review_id, None)
+                if isinstance(change, ReviewRow):
+                    known[review_id] = change.at
+        known.pop(key[1], None)
+        return list(known.values())
+
+    def _settle(
+        self, here: Standing, change: Change, earlier: Sequence[Cause] | None, decision: DigestDecision
+    ) -> None:
+        product_id, trace = here.product.product_id, change.newest.trace
+        emptied = change.forgot and not here.product.review_count
+        if emptied:
+            here.empty()
+        if earlier is not None:
+            output = self.read(here, decision, trace)
+            # Once for every input partition that waits: each holds its own watermark.
+            decision.outputs += [(output, cause) for cause in oldest_causes([*earlier, change.oldest])]
+            if change.forgot:
+                decision.newest[product_id] = output
+        elif here.product.unread:
+            decision.waiting.append(Waiter(product_id, change.oldest, trace))
+        if change.forgot and not emptied:
+            decision.rebuild(product_id, here.forgotten.count, change.oldest, trace)
+        decision.products.append(here.change(emptied=emptied))
 
 
-def _row(review: Review, ordinal: int, at: datetime, trace: bytes) -> ReviewRow:
+def _steps(events: Sequence[Event[Review]], known: Known, decision: DigestDecision) -> list[Step]:
+    """Judge records one after the other; what changes nothing waits for what stands of its product."""
+    states = {key: (row.revision, isinstance(row, Tombstone)) for key, row in known.items()}
+    steps = []
+    for event in events:
+        review, key = event.record, _key(event.record)
+        standing, deleted = states.get(key, (None, False))
+        verdict = judge(review.op, review.revision, standing, deleted)
+        if verdict == "nothing":
+            decision.joining.append(Waiter(review.product_id, event.cause))
+            continue
+        states[key] = (review.revision, review.op == "delete")
+        claims = split_claims(review.text or "") if review.op == "upsert" else ()
+        steps.append(Step(event, verdict, claims))
+    return steps
+
+
+def _due(here: Standing, changes: Mapping[str, Change]) -> bool:
+    return changes[here.product.product_id].forgot or here.product.reading_due
+
+
+def _fold(here: Standing, refold: Refold, ordinal: int) -> ReviewRow:
+    review = refold.review
+    trace = here.product.fold(review, ordinal, refold.at, refold.claims, refold.vectors)
     return ReviewRow(
         product_id=review.product_id,
         review_id=review.review_id,
         ordinal=ordinal,
         revision=review.revision,
         record=msgspec.json.encode(review),
-        at=at.timestamp(),
+        at=refold.at.timestamp(),
         trace=trace,
     )
+
+
+def _same(review: Review, row: ReviewRow) -> bool:
+    """Tell whether a newer revision says nothing new."""
+    before = msgspec.json.decode(row.record, type=Review)
+    return msgspec.structs.replace(before, revision=review.revision) == review
+
+
+def _key(review: Review) -> ReviewKey:
+    return review.product_id, review.review_id

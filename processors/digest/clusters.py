@@ -1,8 +1,8 @@
 """Claims of one rating band gathered, one review at a time, into clusters of the same opinion."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from bisect import insort
+from collections.abc import Collection, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from processors.language.claims import Claim
 from processors.language.readability import readability
 
 Floats = npt.NDArray[np.float32]
+Term = TypeVar("Term", bound=str)
 
 UNIT: Final = 127.0
 """Length of a sentence vector."""
@@ -36,6 +37,9 @@ REMEMBERED: Final = 40
 SIDED_FROM: Final = 0.2
 """Absolute polarity from which a claim takes sides."""
 
+HALF_LIFE: Final = 64
+"""Reviews of a band that count as recent."""
+
 _WORDS_KEPT: Final = 12
 _WORDS_MAX: Final = 24
 _NEVER: Final = np.float32(-1e9)
@@ -52,14 +56,6 @@ class Cluster(msgspec.Struct, array_like=True):
     excerpts: list[Excerpt]
 
 
-@dataclass(slots=True)
-class BandChange:
-    """What folding one review did to its band."""
-
-    hits: list[int] = field(default_factory=list)  # cluster ids
-    merges: list[tuple[int, int]] = field(default_factory=list)  # (absorbing id, absorbed id), in order
-
-
 class Clusters:
     """Clusters of one band. Deterministic: all similarities are exact integers in float32.
 
@@ -69,17 +65,24 @@ class Clusters:
     def __init__(self) -> None:
         self.review_count = 0
         self.next_id = 0
+        self.newest: list[int] = []  # ordinals of the newest HALF_LIFE reviews, in order
         self.clusters: list[Cluster] = []
         self.members: list[Membership] = []
         self.sums: Floats = np.zeros((0, 0), np.float32)  # (K, D) whole numbers: sum of the remembered claim vectors
         self.means: Floats = np.zeros((0, 0), np.float32)  # (K, D) whole numbers
         self.sides: Floats = np.zeros(0, np.float32)  # (K,) -1, 0 or 1
 
-    def fold(self, review_id: str, lean: int, claims: Sequence[Claim], points: Floats) -> list[int]:
+    @property
+    def recent_from(self) -> int:
+        """The ordinal from which reviews count as recent."""
+        return self.newest[0] if self.newest else 0
+
+    def fold(self, review_id: str, ordinal: int, lean: int, claims: Sequence[Claim], points: Floats) -> list[int]:
         """Put one review's claims where they belong.
 
         Args:
             review_id: Whose they are.
+            ordinal: Place of the review in the product's order of arrival.
             lean: What the band stands for: -1, 0 or 1; quotes of that polarity are preferred.
             claims: May be empty: the review is counted all the same.
             points: Their features, ``(len(claims), D)`` whole numbers.
@@ -87,8 +90,9 @@ class Clusters:
         Returns:
             Ids of the clusters the review now belongs to.
         """
-        ordinal = self.review_count
         self.review_count += 1
+        insort(self.newest, ordinal)
+        del self.newest[:-HALF_LIFE]
         if not claims:
             return []
         rows, scores = self._assign(points, np.array([side_of(claim.polarity) for claim in claims], np.float32))
@@ -101,6 +105,32 @@ class Clusters:
             self._add(row, ordinal, claims[place], excerpt)
         self._move(list(firsts), points[list(firsts.values())])
         return [self.clusters[row].cluster_id for row in firsts]
+
+    def forget(self, review_id: str, ordinal: int, terms: Collection[str]) -> None:
+        """Take one review's count, quotes and words away; the means keep its trace until all is folded anew.
+
+        Args:
+            review_id: Which review.
+            ordinal: Its place in the order of arrival.
+            terms: Of its claims.
+        """
+        self.review_count -= 1
+        self.newest = [one for one in self.newest if one != ordinal]
+        for row, cluster in enumerate(self.clusters):
+            if self.members[row].discard(ordinal):
+                cluster.polarity *= (cluster.review_count - 1) / cluster.review_count
+                cluster.review_count -= 1
+                cluster.excerpts = [one for one in cluster.excerpts if one.review_id != review_id]
+                cluster.words = without(cluster.words, terms)
+        self.retain([row for row, cluster in enumerate(self.clusters) if cluster.review_count and cluster.excerpts])
+
+    def retain(self, rows: list[int]) -> None:
+        """Keep some rows, in order."""
+        count = len(rows)
+        for array in (self.sums, self.means, self.sides):
+            array[:count] = array[rows]
+        self.members = [self.members[row] for row in rows]
+        self.clusters = [self.clusters[row] for row in rows]
 
     def _assign(self, points: Floats, sides: Floats) -> tuple[list[int], list[float]]:
         """Choose a row for each claim; rows beyond the known ones are new clusters, in order."""
@@ -187,6 +217,17 @@ def side_of(polarity: float) -> int:
         (1, 0, -1)
     """
     return 0 if abs(polarity) < SIDED_FROM else 1 if polarity > 0 else -1
+
+
+def without(counts: dict[Term, int], terms: Collection[str]) -> dict[Term, int]:
+    """Count some terms once less, and drop those that nobody uses any more.
+
+    Example:
+        >>> without({"a": 1, "b": 2, "c": 1}, {"a", "b"})
+        {'b': 1, 'c': 1}
+    """
+    lowered = ((term, count - (term in terms)) for term, count in counts.items())
+    return {term: count for term, count in lowered if count > 0}
 
 
 def top_words(words: dict[str, int], count: int) -> dict[str, int]:

@@ -12,7 +12,7 @@ KEPT_NEWEST: Final = 3
 class Excerpt(msgspec.Struct, array_like=True, frozen=True):
     """One review's words for a cluster."""
 
-    ordinal: int  # of the review in its band
+    ordinal: int  # of the review in its product
     review_id: str
     text: str
     quality: float  # as a headline; larger is better

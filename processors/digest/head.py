@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from processors.digest.clusters import without
 from processors.language.claims import Claim
 from processors.language.cleaning import clean_text, lower_case, quote_around
 from processors.language.flags import find_flags
@@ -50,6 +51,16 @@ class ValueTally(msgspec.Struct, array_like=True):
             self.poor += 1
             self.poor_evidence = _newest(self.poor_evidence, evidence)
 
+    def forget(self, lowered: str, review_id: str) -> None:
+        """Take one text away, given in lower case."""
+        found = judge_value(lowered)
+        if found is None:
+            return
+        verdict = found[0]
+        setattr(self, verdict, getattr(self, verdict) - 1)
+        self.good_evidence = [one for one in self.good_evidence if one.review_id != review_id]
+        self.poor_evidence = [one for one in self.poor_evidence if one.review_id != review_id]
+
 
 class Head(msgspec.Struct, array_like=True):
     """The part of a product's state that every review touches. Bounded in size."""
@@ -82,6 +93,22 @@ class Head(msgspec.Struct, array_like=True):
         self.terms = _counted(self.terms, (term for claim in claims for term in claim.content))
         self.named = _counted(self.named, (term for claim in claims for term in named_terms(claim.text)))
         self.pointed = _counted(self.pointed, (term for claim in claims for term in pointed_terms(claim.words)))
+
+    def forget(self, review: Review, claims: Sequence[Claim]) -> None:
+        """Take one folded review away: its counts, quotes and flags."""
+        self.review_count -= 1
+        self.unread = True
+        if review.rating is not None:
+            self.rating_counts[review.rating - 1] -= 1
+        text = clean_text(review.text or "")
+        lowered = lower_case(text)
+        self.value.forget(lowered, review.review_id)
+        for find in find_flags(text, lowered, review.rating):
+            self.flag_counts = without(self.flag_counts, {find.kind})
+        self.flags = [flag for flag in self.flags if flag.review_id != review.review_id]
+        self.terms = without(self.terms, {term for claim in claims for term in claim.content})
+        self.named = without(self.named, {term for claim in claims for term in named_terms(claim.text)})
+        self.pointed = without(self.pointed, {term for claim in claims for term in pointed_terms(claim.words)})
 
     def _flag(self, flag: Flag) -> None:
         count = self.flag_counts.get(flag.kind, 0)

@@ -40,6 +40,25 @@ class Membership:
             self._bytes.extend(bytes(missing))
         self._bytes[place] |= 1 << (ordinal & 7)
 
+    def discard(self, ordinal: int) -> bool:
+        """Take one number out; tell whether it was in."""
+        place, bit = ordinal >> 3, 1 << (ordinal & 7)
+        if place >= len(self._bytes) or not self._bytes[place] & bit:
+            return False
+        self._bytes[place] &= ~bit
+        return True
+
+    def dump(self) -> bytes:
+        """Encode the set; equal sets are equal bytes."""
+        return bytes(self._bytes.rstrip(b"\0"))
+
+    @classmethod
+    def restore(cls, encoded: bytes) -> "Membership":
+        """Decode what ``dump`` returned."""
+        members = cls()
+        members._bytes = bytearray(encoded)
+        return members
+
     def absorb(self, other: "Membership") -> None:
         """Put all of another set in."""
         merged = self.bits | other.bits

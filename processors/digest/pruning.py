@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from kernels.assignment import similarities
-from processors.digest.clusters import REMEMBERED, SQUARE, Cluster, Clusters, top_words
+from processors.digest.clusters import REMEMBERED, SQUARE, Clusters, top_words
 from processors.digest.excerpts import keep
 
 KEPT: Final = 48
@@ -15,9 +15,6 @@ PRUNED_FROM: Final = 72
 """Clusters a band holds before it is pruned."""
 
 MERGED_FROM: Final = 0.52
-HALF_LIFE: Final = 64
-"""Reviews of a band that count as recent."""
-
 _WORDS_MERGED: Final = 16
 
 
@@ -39,7 +36,7 @@ def prune(band: Clusters) -> list[tuple[int, int]]:
         merges.append((band.clusters[row].cluster_id, band.clusters[other].cluster_id))
         _merge(band, row, other)
         absorbed.add(other)
-    _retain(band, _heaviest(band, absorbed))
+    band.retain(_heaviest(band, absorbed))
     return merges
 
 
@@ -72,19 +69,10 @@ def _merge(band: Clusters, row: int, other: int) -> None:
 
 def _heaviest(band: Clusters, absorbed: set[int]) -> list[int]:
     """Rows to keep, in order: by count, recent reviews counted twice, so that new opinions survive a while."""
-    since = max(0, band.review_count - HALF_LIFE)
+    since = band.recent_from
 
     def weight(row: int) -> tuple[int, int]:
         return -(band.clusters[row].review_count + band.members[row].recent_count(since)), row
 
     living = sorted((row for row in range(len(band.clusters)) if row not in absorbed), key=weight)
     return sorted(living[:KEPT])
-
-
-def _retain(band: Clusters, rows: list[int]) -> None:
-    count = len(rows)
-    for array in (band.sums, band.means, band.sides):
-        array[:count] = array[rows]
-    clusters: list[Cluster] = [band.clusters[row] for row in rows]
-    band.members = [band.members[row] for row in rows]
-    band.clusters = clusters

@@ -1,8 +1,8 @@
 """How many reviews are younger than 30 days, counted back from the newest one."""
 
 from array import array
-from bisect import bisect_right, insort
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ WINDOW_S: Final = 30 * 86_400.0
 class RecentReviews:
     """Exact count of the reviews in the 30 days before the newest, whatever order they arrive in.
 
-    Keeps the times inside the window only: the newest time never goes back, so what leaves never returns.
+    Keeps the times inside the window only: what leaves returns only when the newest review is forgotten.
 
     Example:
         >>> recent = RecentReviews()
@@ -35,6 +35,26 @@ class RecentReviews:
         """Count one review by its time in unix seconds."""
         insort(self._times_s, time_s)
         self._trim()
+
+    def remove(self, time_s: float, rest: Callable[[], Iterable[float]]) -> None:
+        """Forget one review.
+
+        Args:
+            time_s: Its time, unix seconds.
+            rest: Returns the times of all other reviews; called when the newest one goes.
+        """
+        if self._times_s and time_s >= self._times_s[-1]:
+            self._times_s = array("d", sorted(rest()))  # the window moves back
+            self._trim()
+            return
+        place = bisect_left(self._times_s, time_s)
+        if place < len(self._times_s) and self._times_s[place] == time_s:
+            del self._times_s[place]
+
+    @property
+    def times_s(self) -> bytes:
+        """The times in the window, as float64."""
+        return self._times_s.tobytes()
 
     def _trim(self) -> None:
         if self._times_s and self._times_s[0] <= self._times_s[-1] - WINDOW_S:

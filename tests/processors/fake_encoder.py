@@ -44,9 +44,14 @@ def review(number: int, text: str, rating: int | None = 5, hours: float | None =
     return Review(review_id=f"r{number}", product_id="p", text=text, rating=rating), at
 
 
-def fold(product: Product, reviews: Sequence[tuple[Review, datetime]]) -> list[bytes]:
-    traces = []
-    for one, at in reviews:
-        claims = split_claims(one.text or "")
-        traces.append(product.fold(one, at, claims, encode([claim.text for claim in claims])))
-    return traces
+def fold(
+    product: Product, reviews: Sequence[tuple[Review, datetime]], first: int | None = None
+) -> list[tuple[int, bytes]]:
+    """Fold in order of arrival; returns what ``Product.load`` takes."""
+    start = product.review_count if first is None else first
+    return [(ordinal, fold_one(product, one, ordinal, at)) for ordinal, (one, at) in enumerate(reviews, start)]
+
+
+def fold_one(product: Product, review: Review, ordinal: int, at: datetime) -> bytes:
+    claims = split_claims(review.text or "")
+    return product.fold(review, ordinal, at, claims, encode([claim.text for claim in claims]))

@@ -19,22 +19,22 @@ def claim(text: str = "The zipper broke", polarity: float = -1.0) -> Claim:
 def test_a_claim_joins_the_cluster_it_is_close_to_and_founds_one_otherwise() -> None:
     band = Clusters()
     near = np.rint(127 * np.array([[0.8, 0.6, 0.0]])).astype(np.int8)
-    assert band.fold("r1", -1, [claim()], np.array([[127, 0, 0]], np.float32)) == [0]
-    assert band.fold("r2", -1, [claim()], near) == [0]
-    assert band.fold("r3", -1, [claim()], np.array([[0, 0, 127]], np.float32)) == [1]
+    assert band.fold("r1", 0, -1, [claim()], np.array([[127, 0, 0]], np.float32)) == [0]
+    assert band.fold("r2", 1, -1, [claim()], near) == [0]
+    assert band.fold("r3", 2, -1, [claim()], np.array([[0, 0, 127]], np.float32)) == [1]
 
 
 def test_claims_of_opposite_polarity_never_share_a_cluster() -> None:
     band = Clusters()
     same = np.array([[127, 0], [127, 0], [127, 0]], np.float32)
     claims = [claim(polarity=-1.0), claim(polarity=1.0), claim(polarity=0.0)]
-    assert band.fold("r1", -1, claims, same) == [0, 1]
-    assert band.fold("r2", -1, claims, same) == [0, 1]
+    assert band.fold("r1", 0, -1, claims, same) == [0, 1]
+    assert band.fold("r2", 1, -1, claims, same) == [0, 1]
 
 
 def test_a_review_counts_once_however_often_it_says_something() -> None:
     band = Clusters()
-    band.fold("r1", -1, [claim()] * 3, np.array([[127, 0]] * 3, np.float32))
+    band.fold("r1", 0, -1, [claim()] * 3, np.array([[127, 0]] * 3, np.float32))
     assert (band.clusters[0].review_count, band.members[0].bits) == (1, 1)
 
 
@@ -46,7 +46,7 @@ def test_a_mean_is_the_rounded_mean_of_its_claims_in_any_order(rows: list[list[i
     bands = [Clusters(), Clusters()]
     for band, order in zip(bands, [vectors, np.random.default_rng(seed).permutation(vectors)], strict=True):
         for number, vector in enumerate(order):
-            band.fold(f"r{number}", 0, [claim()], vector[None])
+            band.fold(f"r{number}", number, 0, [claim()], vector[None])
     assert all(np.array_equal(band.means, np.rint(band.means)) for band in bands)
     if all(len(band.clusters) == 1 for band in bands):
         expected = np.rint(vectors.astype(np.float64).mean(axis=0).astype(np.float32))
@@ -57,7 +57,7 @@ def test_a_mean_is_the_rounded_mean_of_its_claims_in_any_order(rows: list[list[i
 def test_sums_stay_within_sixteen_bits() -> None:
     band = Clusters()
     for number in range(500):
-        band.fold(f"r{number}", 0, [claim()], np.array([[127, 0]], np.float32))
+        band.fold(f"r{number}", number, 0, [claim()], np.array([[127, 0]], np.float32))
     assert band.sums[0, 0] == 127 * REMEMBERED
     assert band.clusters[0].review_count == 500
 
@@ -66,11 +66,11 @@ def test_pruning_keeps_the_heaviest_and_merges_the_closest() -> None:
     band = Clusters()
     for row in range(PRUNED_FROM - 1):
         for _ in range(2 if row < 10 else 1):
-            band.fold("r", 0, [claim()], AXES[row][None])
+            band.fold("r", band.review_count, 0, [claim()], AXES[row][None])
     assert prune(band) == []
     between = np.rint((AXES[0] + AXES[1].astype(np.float64)) * 0.27).astype(np.int8)  # below the bar for joining
     assert between @ AXES[0].astype(np.int64) < JOINED_FROM * SQUARE
-    band.fold("r", 0, [claim()], between[None])
+    band.fold("r", band.review_count, 0, [claim()], between[None])
     band.means[PRUNED_FROM - 1] = band.means[0]  # as if it had drifted there
     assert prune(band) == [(0, PRUNED_FROM - 1)]
     assert len(band.clusters) == len(band.members) == KEPT

@@ -57,7 +57,7 @@ def test_dumping_and_loading_at_any_moment_changes_nothing(
     reviews = as_reviews(history)
     straight, broken = Product("p"), Product("p")
     stored: dict[str, bytes] = {}
-    traces: list[bytes] = []
+    traces: list[tuple[int, bytes]] = []
     for one in reviews:
         straight_trace = fold(straight, [one])
         traces += fold(broken, [one])
@@ -75,7 +75,7 @@ def test_dumping_and_loading_at_any_moment_changes_nothing(
 def test_dumping_and_loading_through_prunes_changes_nothing() -> None:
     straight, broken = Product("p"), Product("p")
     stored: dict[str, bytes] = {}
-    traces: list[bytes] = []
+    traces: list[tuple[int, bytes]] = []
     for number, one in enumerate(many(1_000)):
         fold(straight, [one])
         traces += fold(broken, [one])
@@ -88,7 +88,7 @@ def test_dumping_and_loading_through_prunes_changes_nothing() -> None:
 
 def test_the_history_that_prunes_really_merges_and_drops() -> None:
     product = Product("p")
-    traces = [msgspec.msgpack.decode(trace) for trace in fold(product, many(1_000))]
+    traces = [msgspec.msgpack.decode(trace) for _, trace in fold(product, many(1_000))]
     assert any(merges for *_, merges in traces)
     assert max(hit for _, _, hits, _ in traces for hit in hits) > 100  # of which at most 72 live
 
@@ -107,7 +107,7 @@ def test_nothing_dumped_grows_with_the_number_of_reviews() -> None:
     stored: dict[str, bytes] = {}
     sizes = {}
     for number, one in enumerate(many(4_000), start=1):
-        longest_trace = max(map(len, fold(product, [one])))
+        longest_trace = max(len(trace) for _, trace in fold(product, [one]))
         stored |= product.dump_changed()
         sizes[number] = sum(map(len, stored.values()))
         assert longest_trace < 100

@@ -22,7 +22,7 @@ def grouped(reviews: list[list[tuple[Claim, list[float]]]]) -> list[Group]:
     band = Clusters()
     for number, said in enumerate(reviews):
         points = np.array([point for _, point in said], np.float32)
-        band.fold(f"r{number}", -1, [one for one, _ in said], points)
+        band.fold(f"r{number}", number, -1, [one for one, _ in said], points)
     return group_clusters(band, Wording(band.clusters, Salience(Head())))
 
 
@@ -65,7 +65,7 @@ def test_a_name_prefers_the_aspect_to_its_description() -> None:
     assert wording.ranked(np.zeros(0, np.float32), 3) == []
     (group,) = grouped([[(claim("soft", "fabric"), FIRST)]])
     band = Clusters()
-    band.fold("r", 1, [claim("soft", "fabric")], np.array([FIRST], np.float32))
+    band.fold("r", 99, 1, [claim("soft", "fabric")], np.array([FIRST], np.float32))
     assert Wording(band.clusters, Salience(Head())).ranked(group.words, 2) == ["fabric", "soft"]
 
 
