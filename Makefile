@@ -54,6 +54,7 @@ table: .venv-table/.installed
 
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --extra postgres -c requirements/base.txt pyproject.toml -o requirements/postgres.txt
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group table -c requirements/base.txt pyproject.toml -o requirements/table.txt
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from infra.locking import insert_new
 from schemas.tables import fences
 
 Partition = tuple[str, int]
@@ -29,16 +30,20 @@ def read_fences(
     return {(row.topic, row.partition): row for row in rows if (row.topic, row.partition) in wanted}
 
 
-def next_offset(connection: Connection, partition: Partition) -> int:
+def next_offset(connection: Connection, partition: Partition, *, hold: bool = False) -> int:
     """Read one fence.
+
+    Args:
+        connection: In a transaction.
+        partition: Whose.
+        hold: Keep other workers from moving it until the transaction ends; for write transactions.
 
     Raises:
         Moved: If the partition has none: it was reset under a running worker.
     """
     topic, number = partition
-    found = connection.scalar(
-        sa.select(fences.c.next_offset).where(fences.c.topic == topic, fences.c.partition == number)
-    )
+    query = sa.select(fences.c.next_offset).where(fences.c.topic == topic, fences.c.partition == number)
+    found = connection.scalar(query.with_for_update() if hold else query)  # SQLite holds everything anyway
     if found is None:
         raise Moved(f"{topic}:{number} has no fence any more; it was reset while a worker ran")
     return int(found)
@@ -47,16 +52,14 @@ def next_offset(connection: Connection, partition: Partition) -> int:
 def create(connection: Connection, partition: Partition, start: int, cluster_id: str, topic_id: str) -> None:
     """Store the first fence of a partition; a second worker's is ignored."""
     topic, number = partition
-    known = sa.select(fences.c.topic).where(fences.c.topic == topic, fences.c.partition == number)
-    if connection.execute(known).first() is None:
-        row = {
-            "topic": topic,
-            "partition": number,
-            "next_offset": start,
-            "cluster_id": cluster_id,
-            "topic_id": topic_id,
-        }
-        connection.execute(fences.insert().values(row))
+    row = {
+        "topic": topic,
+        "partition": number,
+        "next_offset": start,
+        "cluster_id": cluster_id,
+        "topic_id": topic_id,
+    }
+    insert_new(connection, fences, row)
 
 
 def advance(connection: Connection, partition: Partition, standing: int, following: int) -> None:

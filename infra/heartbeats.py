@@ -1,6 +1,7 @@
 """Files in which worker processes and their supervisor say that they live, under ``MILLRACE_HOME/run``."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,13 +47,24 @@ def write_supervision(home: Path, supervision: Supervision) -> None:
     _replace(_folder(home) / "supervisor.json", supervision)
 
 
-def read_heartbeats(home: Path) -> list[Heartbeat]:
+def read_heartbeats(home: Path, damaged: Callable[[HeartbeatUnreadable], None] | None = None) -> list[Heartbeat]:
     """Read every worker's file, by agent and slot; empty when nothing ever ran.
 
+    Args:
+        home: ``MILLRACE_HOME``.
+        damaged: Told of each damaged file, which is then left out.
+
     Raises:
-        HeartbeatUnreadable: If a file is damaged.
+        HeartbeatUnreadable: If a file is damaged, and nobody is to be told.
     """
-    beats = [_read(path, Heartbeat) for path in _folder(home).glob("*-*.json")]
+    beats = []
+    for path in _folder(home).glob("*-*.json"):
+        try:
+            beats.append(_read(path, Heartbeat))
+        except HeartbeatUnreadable as error:
+            if damaged is None:
+                raise
+            damaged(error)
     return sorted((beat for beat in beats if beat is not None), key=lambda beat: (beat.agent, beat.slot))
 
 

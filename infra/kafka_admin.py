@@ -159,11 +159,15 @@ class Broker:
             raise TopicMissing(missing)
         return {one["name"]: TopicIdentity(cluster_id, str(one["topic_id"]), len(one["partitions"])) for one in told}
 
-    def log_ranges(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
-        """Tell the first offset kept and the end a read_committed reader can reach.
+    def log_ranges(
+        self, places: Sequence[tuple[str, int]], *, committed: bool = True
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Tell the first offset kept and the end.
 
         Args:
             places: (topic, partition).
+            committed: The end a read_committed reader can reach now; otherwise that of all records
+                acknowledged, which an open transaction does not hold back.
 
         Raises:
             TopicMissing: If a topic or partition does not exist.
@@ -173,14 +177,35 @@ class Broker:
             return {}
         wanted = [TopicPartition(topic, partition) for topic, partition in places]
         starts = self._offsets(wanted, OffsetSpec.EARLIEST)
-        ends = self._offsets(wanted, OffsetSpec.LATEST)
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        ends = self._offsets(wanted, OffsetSpec.LATEST, isolation)
         return {(one.topic, one.partition): (starts[one], ends[one]) for one in wanted}
 
-    def _offsets(self, wanted: list[TopicPartition], which: OffsetSpec) -> dict[TopicPartition, int]:
+    def configurations(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Tell all settings of some topics, in Kafka's words.
+
+        Args:
+            topics: Full names of topics that exist.
+
+        Raises:
+            BrokerUnreachable: If nothing answers.
+            BrokerRefused: If it does not tell us.
+        """
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        if not resources:
+            return {}
+        told = self._ask(lambda client: client.describe_configs(resources, config_filter=ConfigFilterType.ALL))
+        return {topic: {name: str(entry["value"]) for name, entry in told["topic"][topic].items()} for topic in topics}
+
+    def _offsets(
+        self,
+        wanted: list[TopicPartition],
+        which: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[TopicPartition, int]:
         specs = dict.fromkeys(wanted, which)
-        committed = IsolationLevel.READ_COMMITTED
         try:
-            told = self._ask(lambda client: client.list_partition_offsets(specs, isolation_level=committed))
+            told = self._ask(lambda client: client.list_partition_offsets(specs, isolation_level=isolation))
         except BrokerUnreachable as error:
             if isinstance(error.__cause__, UnknownTopicOrPartitionError):
                 raise TopicMissing(sorted({one.topic for one in wanted})) from error
@@ -200,14 +225,10 @@ class Broker:
     def _differences(
         self, declarations: list[TopicDeclaration], standing: dict[str, Topic]
     ) -> dict[str, tuple[str, ...]]:
-        resources = [ConfigResource(ConfigResourceType.TOPIC, one.name) for one in declarations]
-        if not resources:
-            return {}
-        told = self._ask(lambda client: client.describe_configs(resources, config_filter=ConfigFilterType.ALL))
+        told = self.configurations([one.name for one in declarations])
         found = {}
         for one in declarations:
-            has = {name: str(entry["value"]) for name, entry in told["topic"][one.name].items()}
-            has |= {
+            has = told[one.name] | {
                 "partitions": str(standing[one.name].partitions),
                 "replication": str(standing[one.name].replication),
             }

@@ -30,7 +30,7 @@ STOP_S = 5.0
 log = structlog.get_logger("producer")
 Result = TypeVar("Result")
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +95,22 @@ class BulkProducer:
         except TimeoutError:
             log.debug("left batches behind", topic=self._topic)
 
-    async def send(self, key: bytes, value: bytes, headers: Headers) -> None:
+    async def send(
+        self, key: bytes | None, value: bytes | None, headers: Headers, partition: int | None = None
+    ) -> None:
         """Hand over one record; it is sent with the next full or old enough batch.
+
+        Args:
+            key: Decides the partition, unless one is named.
+            value: None is a tombstone.
+            headers: In this order.
+            partition: Where it must go; needed without a key.
 
         Raises:
             BrokerUnreachable: If a batch could not be sent.
             BrokerRefused: If the broker did not take a batch.
         """
-        partition = _partition(key, self._partitions)
+        partition = partition_of(key or b"", self._partitions) if partition is None else partition
         batch = self._open.get(partition) or self._begin(partition)
         if batch.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
             await self._dispatch(partition)
@@ -194,5 +202,6 @@ class BulkProducer:
 
 
 @functools.lru_cache(maxsize=65_536)
-def _partition(key: bytes, partitions: int) -> int:
+def partition_of(key: bytes, partitions: int) -> int:
+    """Tell which partition a key belongs to."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions  # as Java's clients do

@@ -8,19 +8,23 @@ Errors:
     └── the row carries another token: somebody else does this work now
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from infra.fences import Partition
+from infra.fences import Moved, Partition
+from infra.headers import pack, unpack
+from infra.locking import hold
 from infra.outbox import Cause
 from schemas.tables import work, work_inputs
 
 
-class LeaseLost(RuntimeError):
+class LeaseLost(Moved):
     """The work was taken over while we did it."""
 
 
@@ -35,6 +39,7 @@ class Task:
     cause: Cause
     not_before: float  # unix seconds
     deadline: float  # unix seconds
+    trace: Mapping[str, bytes] = field(default_factory=dict)  # trace context of the newest input
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,17 @@ class Leased:
     reason: str
     attempts: int  # this one included
     causes: tuple[Cause, ...]  # the oldest input of each partition
+    token: str  # of this very lease; work that is cancelled and recorded anew is another
+    trace: Mapping[str, bytes] = field(default_factory=dict)  # trace context of the newest input
 
 
 _RECORD = sa.text(
     "INSERT INTO work (kind, key, revision, reason, input_topic, input_partition, input_offset, "
-    "not_before, deadline, attempts) "
-    "VALUES (:kind, :key, :revision, :reason, :topic, :partition, :offset, :not_before, :deadline, 0) "
+    "not_before, deadline, attempts, trace) "
+    "VALUES (:kind, :key, :revision, :reason, :topic, :partition, :offset, :not_before, :deadline, 0, :trace) "
     "ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, reason = excluded.reason, "
     "input_topic = excluded.input_topic, input_partition = excluded.input_partition, "
-    "input_offset = excluded.input_offset, "
+    "input_offset = excluded.input_offset, trace = coalesce(excluded.trace, work.trace), "
     # The deadline of work in hand is not that of the news; and news never cut short the wait after a failure.
     "deadline = CASE WHEN work.lease_owner IS NOT NULL OR excluded.deadline < work.deadline "
     "THEN excluded.deadline ELSE work.deadline END, "
@@ -67,7 +74,8 @@ _RECORD = sa.text(
 _KEEP_OLDEST = sa.text(
     'INSERT INTO work_inputs (kind, key, topic, "partition", leased, oldest_offset) '
     "VALUES (:kind, :key, :topic, :partition, FALSE, :offset) "
-    'ON CONFLICT (kind, key, topic, "partition", leased) DO NOTHING'
+    'ON CONFLICT (kind, key, topic, "partition", leased) DO UPDATE SET oldest_offset = excluded.oldest_offset '
+    "WHERE excluded.oldest_offset < work_inputs.oldest_offset"  # work recorded again brings older inputs
 )
 
 
@@ -84,8 +92,9 @@ def record(connection: Connection, tasks: Iterable[Task]) -> None:
             "offset": task.cause.offset,
             "not_before": task.not_before,
             "deadline": task.deadline,
+            "trace": pack(task.trace) if task.trace else None,
         }
-        for task in tasks
+        for task in sorted(tasks, key=attrgetter("kind", "key"))
     ]
     if rows:
         connection.execute(_RECORD, rows)
@@ -99,8 +108,8 @@ def due(connection: Connection, kind: str, token: str, *, now: float, partitions
 
 def _leasable(kind: str, token: str, now: float, partitions: Sequence[Partition]) -> sa.Select[Any]:
     mine = sa.tuple_(work.c.input_topic, work.c.input_partition).in_(partitions)
-    # A lease of our own that ended unrenewed is still in hand: taken twice, its first end would free both's inputs.
-    ended = sa.and_(work.c.lease_until < now, work.c.lease_owner != token)
+    # A lease of our own that ended unrenewed is still in hand: its call would be made twice.
+    ended = sa.and_(work.c.lease_until < now, sa.not_(_under(token)))
     free = sa.or_(work.c.lease_until.is_(None), ended)
     return sa.select(work).where(work.c.kind == kind, work.c.not_before <= now, free, mine)
 
@@ -126,64 +135,84 @@ def lease(
         partitions: Only work whose newest input is from one of these.
         limit: Most rows.
     """
-    query = _leasable(kind, token, now, partitions)
-    rows = connection.execute(query.order_by(work.c.deadline, work.c.key).limit(limit)).all()
+    query = _leasable(kind, token, now, partitions).order_by(work.c.deadline, work.c.key).limit(limit)
+    rows = connection.execute(query.with_for_update(skip_locked=True)).all()  # what others are about to change can wait
     keys = [row.key for row in rows]
     if not keys:
         return []
-    taken = {"lease_owner": token, "lease_until": until, "attempts": work.c.attempts + 1}
+    lease_token = f"{token}/{uuid.uuid4().hex}"
+    taken = {"lease_owner": lease_token, "lease_until": until, "attempts": work.c.attempts + 1}
     connection.execute(work.update().where(work.c.kind == kind, work.c.key.in_(keys)).values(taken))
     causes = _lease_inputs(connection, kind, keys)
     return [
-        Leased(row.kind, row.key, row.revision, row.reason, row.attempts + 1, tuple(causes.get(row.key, ())))
+        Leased(
+            row.kind,
+            row.key,
+            row.revision,
+            row.reason,
+            row.attempts + 1,
+            tuple(causes.get(row.key, ())),
+            lease_token,
+            unpack(row.trace),
+        )
         for row in rows
     ]
 
 
 def _lease_inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dict[str, list[Cause]]:
-    mine = sa.and_(work_inputs.c.kind == kind, work_inputs.c.key.in_(keys))
-    oldest: dict[str, dict[Partition, int]] = {}
-    for row in connection.execute(sa.select(work_inputs).where(mine)):
-        offsets = oldest.setdefault(row.key, {})
-        place = (row.topic, row.partition)
-        offsets[place] = min(row.oldest_offset, offsets.get(place, row.oldest_offset))
-    connection.execute(work_inputs.delete().where(mine))
+    oldest = inputs(connection, kind, keys)
+    connection.execute(work_inputs.delete().where(work_inputs.c.kind == kind, work_inputs.c.key.in_(keys)))
     rows = [
-        {"kind": kind, "key": key, "topic": topic, "partition": partition, "leased": True, "oldest_offset": offset}
-        for key, offsets in oldest.items()
-        for (topic, partition), offset in offsets.items()
+        {
+            "kind": kind,
+            "key": key,
+            "topic": cause.topic,
+            "partition": cause.partition,
+            "leased": True,
+            "oldest_offset": cause.offset,
+        }
+        for key, causes in oldest.items()
+        for cause in causes
     ]
     connection.execute(work_inputs.insert(), rows)
-    return {
-        key: [Cause(*place, offset) for place, offset in sorted(offsets.items())] for key, offsets in oldest.items()
-    }
+    return oldest
 
 
 def renew(connection: Connection, kind: str, token: str, until: float) -> None:
     """Keep everything leased under a token for longer."""
-    mine = sa.and_(work.c.kind == kind, work.c.lease_owner == token)
+    mine = sa.and_(work.c.kind == kind, _under(token))
+    hold(connection, work.c.key, mine)
     connection.execute(work.update().where(mine).values(lease_until=until))
+
+
+def _under(token: str) -> sa.ColumnElement[bool]:
+    return work.c.lease_owner.startswith(f"{token}/", autoescape=True)
 
 
 def release(connection: Connection, kind: str, owner: str) -> None:
     """Give back every lease whose token starts with ``owner``."""
     mine = sa.and_(work.c.kind == kind, work.c.lease_owner.startswith(owner, autoescape=True))
+    hold(connection, work.c.key, mine)
     connection.execute(work.update().where(mine).values(lease_owner=None, lease_until=None))
 
 
-def holds(connection: Connection, leased: Leased, token: str) -> bool:
+def holds(connection: Connection, leased: Leased) -> bool:
     """Tell whether the work is still ours."""
-    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
+    mine = _held(leased)
     return connection.execute(sa.select(work.c.key).where(mine)).first() is not None
 
 
-def finish(connection: Connection, leased: Leased, token: str) -> None:
+def _held(leased: Leased) -> sa.ColumnElement[bool]:
+    return sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == leased.token)
+
+
+def finish(connection: Connection, leased: Leased) -> None:
     """End a lease whose result is written: the row goes, unless newer work waits in it.
 
     Raises:
         LeaseLost: If the row is not ours any more.
     """
-    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
+    mine = _held(leased)
     done = connection.execute(work.delete().where(mine, work.c.revision == leased.revision)).rowcount
     if not done:
         again = {"lease_owner": None, "lease_until": None, "attempts": 0, "last_error": None}
@@ -193,11 +222,42 @@ def finish(connection: Connection, leased: Leased, token: str) -> None:
     connection.execute(work_inputs.delete().where(inputs))
 
 
-def postpone(connection: Connection, leased: Leased, token: str, not_before: float, error: str) -> None:
+def postpone(connection: Connection, leased: Leased, not_before: float, error: str) -> None:
     """Give work back after a failed try, to be tried again later."""
-    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
-    later = {"lease_owner": None, "lease_until": None, "not_before": not_before, "last_error": error[:500]}
+    mine = _held(leased)
+    later = {"lease_owner": None, "lease_until": None, "not_before": not_before, "last_error": _storable(error)}
     connection.execute(work.update().where(mine).values(later))
+
+
+def _storable(error: str) -> str:
+    return error[:500].replace("\0", "")  # Postgres keeps any character but this
+
+
+def give_back(connection: Connection, leased: Leased) -> None:
+    """Give work back that was done for nothing, because what it read is gone; it may be leased again at once."""
+    mine = _held(leased)
+    again = {"lease_owner": None, "lease_until": None, "attempts": 0, "last_error": None}
+    connection.execute(work.update().where(mine).values(again))
+
+
+def cancel(connection: Connection, kind: str, keys: Sequence[str]) -> None:
+    """Forget work that is not wanted any more, whoever holds it, and its inputs."""
+    hold(connection, work.c.key, sa.and_(work.c.kind == kind, work.c.key.in_(keys)))
+    for table in (work, work_inputs):
+        connection.execute(table.delete().where(table.c.kind == kind, table.c.key.in_(keys)))
+
+
+def inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dict[str, list[Cause]]:
+    """Return the oldest waiting input of each partition for each key, in order; keys without work are absent."""
+    mine = sa.and_(work_inputs.c.kind == kind, work_inputs.c.key.in_(keys))
+    oldest: dict[str, dict[Partition, int]] = {}
+    for row in connection.execute(sa.select(work_inputs).where(mine)):
+        offsets = oldest.setdefault(row.key, {})
+        place = (row.topic, row.partition)
+        offsets[place] = min(row.oldest_offset, offsets.get(place, row.oldest_offset))
+    return {
+        key: [Cause(*place, offset) for place, offset in sorted(offsets.items())] for key, offsets in oldest.items()
+    }
 
 
 def depth(connection: Connection) -> int:

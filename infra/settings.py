@@ -1,16 +1,20 @@
 """Every setting there is: defaults here, then ``millrace.toml``, then the environment."""
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, get_type_hints
+from urllib.parse import urlsplit
 
 from infra.errors import SettingsError
 from infra.settings_reading import Declared, Meaning, Secret, check_known, declared, flatten, parse
 
 FILE_NAME = "millrace.toml"
+
+_SCHEMA = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,39}")
 
 NOT_SETTINGS = ("MILLRACE_CONFIG", "MILLRACE_CRASH_AT")
 """Variables of ours that are no settings: where the file is, and where a test wants us to die."""
@@ -71,8 +75,19 @@ class SqlSettings:
     """Where state lives."""
 
     url: Annotated[
-        Secret | None, Meaning("SQLAlchemy URL of a database; empty is SQLite files under home", short="MILLRACE_SQL")
+        Secret | None,
+        Meaning(
+            "postgresql://user:password@host:port/database; empty is SQLite files under home", short="MILLRACE_SQL"
+        ),
     ] = None
+    schema_prefix: Annotated[str, Meaning("first part of the name of every agent's schema in Postgres")] = "millrace"
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            _check_database(self.url.reveal())
+        if not _SCHEMA.fullmatch(self.schema_prefix):
+            told = f"sql.schema_prefix: {self.schema_prefix!r} is no name of a schema"
+            raise SettingsError(told, "Use up to 40 small letters, digits and _, a letter first, and not pg_.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,14 @@ class DigestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where Prometheus finds the metrics of all workers: http://HOST:PORT/metrics."""
+
+    port: Annotated[int, Meaning("port of the supervisor's metrics; 0 serves none", minimum=0, maximum=65535)] = 9464
+    host: Annotated[str, Meaning("address to listen at; 0.0.0.0 lets other machines ask")] = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """How logs look."""
 
@@ -141,6 +164,7 @@ class Settings:
     milvus: MilvusSettings = MilvusSettings()
     writer: WriterSettings = WriterSettings()
     digest: DigestSettings = DigestSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
@@ -167,6 +191,21 @@ class Settings:
             **{section: _section(cls, section, values) for section in _sections(known)},
             origins={one.name: found[one.name][1] if one.name in found else "default" for one in known},
         )
+
+
+def _check_database(url: str) -> None:
+    remedy = (
+        "Set MILLRACE_SQL=postgresql://user:password@host:5432/database (other characters as %40), or leave it empty."
+    )
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise SettingsError("sql.url: its host and port cannot be read", remedy) from None
+    if parts.scheme not in ("postgresql", "postgres", "postgresql+psycopg") or not url.startswith(f"{parts.scheme}://"):
+        raise SettingsError(f"sql.url: {parts.scheme or 'this'} is no database we can use; Postgres is", remedy)
+    if not parts.path.strip("/"):
+        raise SettingsError("sql.url: no database is named in it", remedy)
 
 
 def _sections(known: list[Declared]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.errors import SettingsError
 
-_CREDENTIALS = re.compile(r"//[^/@]*@")
+_CREDENTIALS = re.compile(r"//.*@")  # a password may hold any character
 _PARAMETERS = re.compile(r"\?.*")
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from infra.fences import Moved
+from infra.locking import insert_new
 from schemas.tables import summaries
 
 
@@ -19,6 +20,7 @@ class SummaryRow:
     points_revision: int
     points: bytes  # the Points record, JSON
     text_points: bytes | None  # the Reading its text was written from, JSON
+    text_forgotten: int | None  # reviews the product had forgotten by then
     record: bytes  # the Summary, JSON
     review_count: int
     updated_at: float  # unix seconds
@@ -28,6 +30,13 @@ def load_summaries(connection: Connection, product_ids: Sequence[str]) -> dict[s
     """Load rows; products without one are absent."""
     query = sa.select(summaries).where(summaries.c.product_id.in_(product_ids))
     return {row.product_id: SummaryRow(**row._mapping) for row in connection.execute(query)}
+
+
+def lock_summary(connection: Connection, product_id: str) -> SummaryRow | None:
+    """Load a row that nobody else changes until the transaction ends; None when there is none."""
+    query = sa.select(summaries).where(summaries.c.product_id == product_id).with_for_update()
+    row = connection.execute(query).first()
+    return None if row is None else SummaryRow(**row._mapping)
 
 
 def put_summary(connection: Connection, row: SummaryRow, expected_revision: int) -> None:
@@ -42,11 +51,10 @@ def put_summary(connection: Connection, row: SummaryRow, expected_revision: int)
         Moved: If another worker was first.
     """
     values = {column.name: getattr(row, column.name) for column in summaries.columns}
-    same = sa.and_(summaries.c.product_id == row.product_id, summaries.c.revision == expected_revision)
-    standing = connection.scalar(sa.select(summaries.c.revision).where(summaries.c.product_id == row.product_id))
-    if (standing or 0) != expected_revision:
-        raise Moved(f"the summary of {row.product_id} was changed by another worker")
-    if standing is None:
-        connection.execute(summaries.insert().values(values))
+    if expected_revision == 0:
+        written = insert_new(connection, summaries, values)
     else:
-        connection.execute(summaries.update().where(same).values(values))
+        same = sa.and_(summaries.c.product_id == row.product_id, summaries.c.revision == expected_revision)
+        written = connection.execute(summaries.update().where(same).values(values)).rowcount == 1
+    if not written:
+        raise Moved(f"the summary of {row.product_id} was changed by another worker")

@@ -4,7 +4,7 @@ An event is in the standing results once it is below the fence of its partition 
 from it waits in work, timers or outbox. The watermark is the first offset for which that is not so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,10 +14,11 @@ from infra.fences import Partition
 from schemas.tables import fences, outbox, timer_inputs, timers, work, work_inputs
 
 LogRange = tuple[int, int]
-"""(first offset the broker keeps, end a read_committed reader can reach)."""
+"""(first offset, end: one after the last)."""
 
 Holder = Literal["fence", "work", "timers", "outbox"]
-Oldest = sa.Select[str, int, int]
+Condition = sa.ColumnElement[bool]
+Oldest = sa.Select[str, int, str | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Watermark:
     fence: int  # next offset to apply
     offset: int  # every event below it is in the standing results
     held_by: Holder  # what the oldest unfinished event waits for
+    kind: str | None = None  # of the work or timer that holds it
 
 
 def read_watermarks(connection: sa.Connection) -> dict[Partition, Watermark]:
@@ -40,17 +42,45 @@ def read_watermarks(connection: sa.Connection) -> dict[Partition, Watermark]:
         for row in connection.execute(sa.select(fences.c.topic, fences.c.partition, fences.c.next_offset))
     }
     for holder, query in _HOLDERS.items():
-        for topic, partition, oldest in connection.execute(query):
+        for topic, partition, kind, oldest in connection.execute(query):
             mark = marks.get((topic, partition))
             if mark is not None and oldest < mark.offset:
-                marks[topic, partition] = Watermark(mark.fence, oldest, holder)
+                marks[topic, partition] = Watermark(mark.fence, oldest, holder, kind)
     return marks
+
+
+def outbox_end(connection: sa.Connection) -> int:
+    """Return the seq of the newest output that waits to be published; 0 if none does."""
+    return connection.scalar(sa.select(sa.func.max(outbox.c.seq))) or 0
+
+
+def read_unpublished(connection: sa.Connection, until: int) -> dict[Partition, LogRange]:
+    """Tell which inputs the outputs up to a seq, itself included, are owed to: the range by partition."""
+    place = (outbox.c.input_topic, outbox.c.input_partition)
+    span = (sa.func.min(outbox.c.input_offset), sa.func.max(outbox.c.input_offset))
+    query = sa.select(*place, *span).where(outbox.c.seq <= until).group_by(*place)
+    return {(topic, partition): (first, last + 1) for topic, partition, first, last in connection.execute(query)}
+
+
+def can_hurry(connection: sa.Connection, targets: Mapping[Partition, int], now: float) -> bool:
+    """Tell whether ``make_due`` would move anything, without its lock.
+
+    Args:
+        connection: On the agent's store, in a transaction.
+        targets: Offset by input partition.
+        now: Unix seconds.
+    """
+    return any(
+        connection.execute(sa.select(table.c.key).where(later, held).limit(1)).first() is not None
+        for table, later, held in _hurriable(targets, now)
+    )
 
 
 def make_due(connection: sa.Connection, targets: Mapping[Partition, int], now: float) -> int:
     """Let timers and work that hold back events below the targets run now instead of later.
 
-    Leased work is running already, and work that failed before keeps its backoff.
+    Their deadline is now, too: news of a busy key would push them back again. Leased work is running
+    already, and work that failed before keeps its backoff.
 
     Args:
         connection: On the agent's store, in a write transaction.
@@ -60,21 +90,28 @@ def make_due(connection: sa.Connection, targets: Mapping[Partition, int], now: f
     Returns:
         How many timers and work rows were moved.
     """
-    waiting = timers.update().where(timers.c.due_at > now).values(due_at=0.0)
-    pending = work.update().where(
-        work.c.not_before > now, work.c.last_error.is_(None), sa.func.coalesce(work.c.lease_until, 0.0) <= now
-    )
     moved = 0
-    for place, target in targets.items():
-        for statement, table, inputs in (
-            (waiting, timers, timer_inputs),
-            (pending.values(not_before=0.0), work, work_inputs),
-        ):
-            moved += connection.execute(statement.where(_holds_back(table, inputs, place, target))).rowcount
+    for table, later, held in _hurriable(targets, now):
+        due = table.c.due_at if table is timers else table.c.not_before
+        values = {due: 0.0, table.c.deadline: 0.0}
+        place = (table.c.kind, table.c.key)
+        # What a worker holds is about to change; the next look nudges it.
+        free = sa.select(*place).where(later, held).with_for_update(skip_locked=True, of=table)
+        moved += connection.execute(table.update().where(sa.tuple_(*place).in_(free)).values(values)).rowcount
     return moved
 
 
-def _holds_back(table: sa.Table, inputs: sa.Table, place: Partition, target: int) -> sa.ColumnElement[bool]:
+def _hurriable(targets: Mapping[Partition, int], now: float) -> Iterator[tuple[sa.Table, Condition, Condition]]:
+    waiting = timers.c.due_at > now
+    pending = sa.and_(
+        work.c.not_before > now, work.c.last_error.is_(None), sa.func.coalesce(work.c.lease_until, 0.0) <= now
+    )
+    for place, target in targets.items():
+        yield timers, waiting, _holds_back(timers, timer_inputs, place, target)
+        yield work, pending, _holds_back(work, work_inputs, place, target)
+
+
+def _holds_back(table: sa.Table, inputs: sa.Table, place: Partition, target: int) -> Condition:
     return sa.exists().where(
         inputs.c.kind == table.c.kind,
         inputs.c.key == table.c.key,
@@ -84,12 +121,18 @@ def _holds_back(table: sa.Table, inputs: sa.Table, place: Partition, target: int
     )
 
 
-def _oldest(topic: sa.Column[str], partition: sa.Column[int], offset: sa.Column[int]) -> Oldest:
-    return sa.select(topic, partition, sa.func.min(offset)).group_by(topic, partition)
+def _oldest_input(inputs: sa.Table) -> Oldest:
+    of = (inputs.c.topic, inputs.c.partition, inputs.c.kind)
+    return sa.select(*of, sa.func.min(inputs.c.oldest_offset)).group_by(*of)
+
+
+def _oldest_output() -> Oldest:
+    place = (outbox.c.input_topic, outbox.c.input_partition)
+    return sa.select(*place, sa.null(), sa.func.min(outbox.c.input_offset)).group_by(*place)
 
 
 _HOLDERS: dict[Holder, Oldest] = {
-    "work": _oldest(work_inputs.c.topic, work_inputs.c.partition, work_inputs.c.oldest_offset),
-    "timers": _oldest(timer_inputs.c.topic, timer_inputs.c.partition, timer_inputs.c.oldest_offset),
-    "outbox": _oldest(outbox.c.input_topic, outbox.c.input_partition, outbox.c.input_offset),
+    "work": _oldest_input(work_inputs),
+    "timers": _oldest_input(timer_inputs),
+    "outbox": _oldest_output(),
 }

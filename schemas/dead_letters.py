@@ -1,8 +1,8 @@
 """Records on the ``dead-letters`` topic: events we gave up on, kept whole."""
 
-from datetime import datetime
-
 import msgspec
+
+from schemas.records import Timestamp
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     error: str  # one sentence: what is wrong and what to send instead
     payload_base64: str | None  # cut at 4 MiB, then payload_sha256 tells the whole
     headers: list[HeaderCopy]
-    failed_at: datetime
+    failed_at: Timestamp
     field: str | None = None
     key_base64: str | None = None
     payload_bytes: int = 0  # size before any cut

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from schemas.records import Identifier, Op, Timestamp, check_text
+from schemas.records import Identifier, Op, Revision, Timestamp, check_text
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,7 +19,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant: Identifier | None = None
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     op: Op = "upsert"
-    revision: Annotated[int, Meta(ge=0)] = 0
+    revision: Revision = 0
     changed_at: Timestamp | None = None
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from schemas.records import Identifier, Label, Op, Timestamp
+from schemas.records import Identifier, Label, Op, Revision, Timestamp
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -17,4 +17,4 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: dict[Label, float | str | bool]
     occurred_at: Timestamp
     op: Op = "upsert"
-    revision: Annotated[int, Meta(ge=0)] = 0
+    revision: Revision = 0

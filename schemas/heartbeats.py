@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-State = Literal["starting", "waiting_for_broker", "running", "stopping"]
+State = Literal["starting", "waiting_for_database", "waiting_for_broker", "running", "stopping"]
 
 
 class PartitionState(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +26,7 @@ class Counters(msgspec.Struct, kw_only=True):
     dead_letters: int = 0
     outputs: int = 0  # records the broker confirmed
     readings: int = 0  # points read
+    rebuilds: int = 0  # products folded anew after a deletion or an edit
     writer_calls: int = 0
     writer_failures: int = 0
     refreshes: int = 0  # calls made only because a product fell quiet
@@ -68,3 +69,5 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     at: float  # unix seconds
     children: list[Child]
+    metrics: str | None = None  # where they are served
+    metrics_error: str | None = None  # why they are not, though they should be

@@ -21,6 +21,9 @@ EVIDENCE_LIMIT = 6
 FLAG_LIMIT = 20
 """Newest flags shown a product."""
 
+FORGOTTEN_LIMIT = 50
+"""Newest forgotten reviews named a product; texts older than these are rewritten whatever they cite."""
+
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One review that says it, in its own words."""
@@ -112,6 +115,30 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """Reviews of a product that were deleted or replaced by an edit since it was first seen."""
+
+    count: int = 0
+    newest: list[str] = []  # review ids, the newest last, at most FORGOTTEN_LIMIT
+
+    def add(self, review_id: str) -> "Forgotten":
+        """Count one more."""
+        return Forgotten(count=self.count + 1, newest=[*self.newest, review_id][-FORGOTTEN_LIMIT:])
+
+    def since(self, count: int) -> list[str] | None:
+        """Tell which reviews were forgotten after the first ``count``; None when that is no longer known.
+
+        Example:
+            >>> told = Forgotten(count=3, newest=["b", "c"])
+            >>> told.since(2), told.since(0)
+            (['c'], None)
+        """
+        missing = self.count - count
+        if missing > len(self.newest):
+            return None
+        return self.newest[len(self.newest) - missing :] if missing > 0 else []
+
+
 class Points(msgspec.Struct, frozen=True, kw_only=True):
     """What stands for one product after its latest reading. Kafka key: ``product_id``."""
 
@@ -125,3 +152,4 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
     flag_counts: FlagCounts
     metrics: Metrics
     sources: Sources
+    forgotten: Forgotten = Forgotten()

@@ -14,7 +14,8 @@ class Review(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One buyer's opinion of one product. Kafka key: ``product_id``.
 
     A review is identified by (product_id, review_id). ``text`` may be empty but is missing only
-    on a deletion.
+    on a deletion. ``created_at`` lies between 1970 and a day after the record reached Kafka; without
+    one, that time counts.
     """
 
     review_id: Identifier

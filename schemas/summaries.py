@@ -1,11 +1,9 @@
 """Records on the ``summaries`` topic: points and a paragraph for people."""
 
-from datetime import datetime
-
 import msgspec
 
 from schemas.points import Bands, Flag, FlagCounts, Metrics, ValueForMoney
-from schemas.records import Op, Sources
+from schemas.records import Op, Sources, Timestamp
 
 
 class WriterStamp(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +18,8 @@ class WriterStamp(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The standing summary of one product. Kafka key: ``product_id``.
 
-    ``text``, ``text_revision`` and ``writer`` are null until the first text is written.
+    ``text``, ``text_revision`` and ``writer`` are null until the first text is written, and after a text
+    was withdrawn because a review it cites is gone.
     ``text_revision`` is the revision whose points the text was written from; equal to
     ``revision`` when the text is as new as the points.
     """
@@ -37,4 +36,4 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     writer: WriterStamp | None
     sources: Sources
-    updated_at: datetime
+    updated_at: Timestamp

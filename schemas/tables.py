@@ -49,6 +49,7 @@ work = sa.Table(
     sa.Column("lease_until", sa.Float),
     sa.Column("attempts", sa.Integer, nullable=False, default=0),
     sa.Column("last_error", sa.String),
+    sa.Column("trace", sa.LargeBinary),  # trace context of the newest input: JSON [[name, base64], ...]
     sa.Index("work_by_time", "kind", "not_before"),
 )
 
@@ -70,6 +71,7 @@ timers = sa.Table(
     sa.Column("key", sa.String, primary_key=True),
     sa.Column("due_at", sa.Float, nullable=False),  # unix seconds; pushed back by news, never past the deadline
     sa.Column("deadline", sa.Float, nullable=False),  # unix seconds
+    sa.Column("trace", sa.LargeBinary),  # as in work
     sa.Index("timers_by_time", "due_at"),
 )
 
@@ -95,6 +97,8 @@ ledger = sa.Table(
     sa.Column("tokens_out", sa.Integer, nullable=False),
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),  # unix seconds
+    sa.Column("subject", sa.String),  # key of what it was written for; forgetting there removes it
+    sa.Index("ledger_by_subject", "subject"),
 )
 
 digest = sa.MetaData()
@@ -107,13 +111,16 @@ products = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),  # of the points last published
     sa.Column("review_count", sa.BigInteger, nullable=False),
     sa.Column("sources", sa.LargeBinary, nullable=False),  # JSON, see schemas.records.Sources
+    sa.Column("next_ordinal", sa.BigInteger, nullable=False),  # of the next review to arrive
+    sa.Column("base_ordinal", sa.BigInteger, nullable=False),  # traces below it are in the part "base"
+    sa.Column("forgotten", sa.LargeBinary, nullable=False),  # JSON, see schemas.points.Forgotten
 )
 
 product_parts = sa.Table(
     "product_parts",
     digest,
     sa.Column("product_id", sa.String, primary_key=True),
-    sa.Column("part", sa.String, primary_key=True),  # "head" or a band's name
+    sa.Column("part", sa.String, primary_key=True),  # "head", "base" or a band's name
     sa.Column("state", sa.LargeBinary, nullable=False),
 )
 
@@ -122,12 +129,20 @@ reviews = sa.Table(
     digest,
     sa.Column("product_id", sa.String, primary_key=True),
     sa.Column("review_id", sa.String, primary_key=True),
-    sa.Column("ordinal", sa.BigInteger, nullable=False),  # order of arrival in the product, from 0
+    sa.Column("ordinal", sa.BigInteger, nullable=False),  # order of arrival in the product, from 0; an edit keeps it
     sa.Column("revision", sa.BigInteger, nullable=False),
     sa.Column("record", sa.LargeBinary, nullable=False),  # the Review as JSON
     sa.Column("at", sa.Float, nullable=False),  # unix seconds: created_at, or the Kafka timestamp
     sa.Column("trace", sa.LargeBinary, nullable=False),  # which clusters it touched
     sa.Index("reviews_by_arrival", "product_id", "ordinal", unique=True),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    digest,
+    sa.Column("product_id", sa.String, primary_key=True),
+    sa.Column("review_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of the deletion; older upserts change nothing
 )
 
 summarize = sa.MetaData()
@@ -140,8 +155,15 @@ summaries = sa.Table(
     sa.Column("points_revision", sa.BigInteger, nullable=False),  # of the points it shows
     sa.Column("points", sa.LargeBinary, nullable=False),  # the Points record as JSON
     sa.Column("text_points", sa.LargeBinary),  # the Reading the text was written from, as JSON
+    sa.Column("text_forgotten", sa.BigInteger),  # reviews the product had forgotten by then
     sa.Column("record", sa.LargeBinary, nullable=False),  # the Summary as published
     sa.Column("review_count", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),  # unix seconds
     sa.Index("summaries_by_time", "updated_at"),
 )
+
+GROUPS = {"delivery": delivery, "digest": digest, "summarize": summarize}
+"""Tables by what needs them."""
+
+STORES = {"digest": ("delivery", "digest"), "summarize": ("delivery", "summarize")}
+"""The groups in each agent's store."""

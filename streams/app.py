@@ -9,14 +9,14 @@ from infra.kafka import ssl_context
 from infra.settings import KafkaSettings
 
 
-def build_app(agent: str, slot: int, settings: KafkaSettings, data_folder: str) -> faust.App:
+def build_app(agent: str, member: str, settings: KafkaSettings, data_folder: str) -> faust.App:
     """Set Faust up for one agent: its own app id, therefore its own consumer group. Nothing connects yet.
 
     Each value was measured; see DECISIONS.md.
 
     Args:
         agent: A name in ``streams.graph.AGENTS``.
-        slot: Which of the agent's workers; a restarted slot takes its partitions back at once.
+        member: The worker's own name; one that starts again under it takes its partitions back at once.
         settings: Where the broker is.
         data_folder: Where Faust may keep its files.
     """
@@ -32,7 +32,7 @@ def build_app(agent: str, slot: int, settings: KafkaSettings, data_folder: str) 
         table_standby_replicas=0,
         agent_supervisor=CrashingSupervisor,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{agent}-{slot}",
+        consumer_group_instance_id=member,
         consumer_max_fetch_size=262_144,
         consumer_metadata_max_age_ms=30_000,
         broker_commit_interval=1.0,

@@ -13,13 +13,17 @@ from models.sentence_table import SentenceTable
 from models.writers import choose_writer
 from schemas import tables
 from schemas.heartbeats import Counters
-from streams.digest import READING, DigestHandler
+from streams.digest import DigestHandler
+from streams.digest_decision import READING, Delays
 from streams.events import Crash, Handler
+from streams.products import Products
 from streams.publisher import Publisher
+from streams.rebuilding import Rebuilding
+from streams.shadows import Shadows
 from streams.summarize import Pace, SummarizeHandler
 from streams.timing import TimerService
 from streams.topics import topic_name
-from streams.work import WorkLimits, WorkService
+from streams.work import Performer, WorkLimits, WorkService
 from streams.writing import Writing
 
 TABLES: dict[str, list[sa.MetaData]] = {
@@ -59,24 +63,29 @@ def assemble(agent: str, context: Context) -> Parts:
 
 
 def _digest(context: Context) -> Parts:
-    digest = context.settings.digest
+    digest, table = context.settings.digest, SentenceTable.load()
+    products, shadows = Products(context.store, digest.cached_products), Shadows(context.store)
     handler = DigestHandler(
         context.store,
-        SentenceTable.load(),
+        table,
+        products,
+        shadows,
         points_topic=topic_name(context.settings.kafka.prefix, "points"),
-        unread_s=digest.unread_s,
-        quiet_s=digest.quiet_s,
-        cached_products=digest.cached_products,
+        delays=Delays(digest.unread_s, digest.quiet_s),
         counters=context.counters,
         now=context.now,
     )
+    rebuilding = Rebuilding(context.store, handler, table, products, shadows, context.counters)
 
     def timers(publisher: Publisher) -> TimerService:
         return TimerService(
             READING, handler, context.store, publisher, mine=context.mine, now=context.now, crash=context.crash
         )
 
-    return Parts(handler, (timers,))
+    def rebuilds(publisher: Publisher) -> WorkService[Any, Any]:
+        return _service(rebuilding, context, publisher, WorkLimits(batch=1, concurrency=1))
+
+    return Parts(handler, (timers, rebuilds))
 
 
 def _summarize(context: Context) -> Parts:
@@ -89,15 +98,22 @@ def _summarize(context: Context) -> Parts:
     writing = Writing(context.store, writer, fallback, topic=topic, counters=context.counters, now=context.now)
 
     def service(publisher: Publisher) -> WorkService[Any, Any]:
-        return WorkService(
-            writing,
-            context.store,
-            publisher,
-            owner=context.owner,
-            mine=context.mine,
-            limits=WorkLimits(settings.writer.max_batch, settings.writer.concurrency),
-            now=context.now,
-            crash=context.crash,
-        )
+        limits = WorkLimits(settings.writer.max_batch, settings.writer.concurrency)
+        return _service(writing, context, publisher, limits)
 
     return Parts(handler, (service,))
+
+
+def _service(
+    performer: Performer[Any, Any], context: Context, publisher: Publisher, limits: WorkLimits
+) -> WorkService[Any, Any]:
+    return WorkService(
+        performer,
+        context.store,
+        publisher,
+        owner=context.owner,
+        mine=context.mine,
+        limits=limits,
+        now=context.now,
+        crash=context.crash,
+    )

@@ -8,6 +8,8 @@ Errors:
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Connection
+
 from infra import fences, outbox
 from infra.database import Store
 from infra.fences import Partition
@@ -67,6 +69,26 @@ class Assignment:
             standing = self._standing(wanted)
         return {partition: row.next_offset for partition, row in standing.items()}
 
+    def check(self, partitions: Iterable[Partition]) -> dict[Partition, tuple[int, int]]:
+        """Hold the fences of partitions in use against the broker.
+
+        Returns:
+            Those whose log goes on: partition -> (fence, end of what is committed).
+
+        Raises:
+            FenceRefused: If a fence does not fit the broker any more.
+        """
+        standing = self._standing(sorted(set(partitions)))  # before the ends, which only grow
+        identities = self._identify(sorted({topic for topic, _ in standing})) if standing else {}
+        ends = {partition: end for partition, (_, end) in self._ranges(list(standing)).items()} if standing else {}
+        for partition, row in standing.items():
+            check_fence(row, identities[partition[0]], ends[partition])
+        return {
+            partition: (row.next_offset, ends[partition])
+            for partition, row in standing.items()
+            if row.next_offset < ends[partition]
+        }
+
     def _standing(self, wanted: Sequence[Partition]) -> dict[Partition, Any]:
         with self._store.read() as connection:
             return fences.read_fences(connection, wanted)
@@ -77,14 +99,16 @@ class Assignment:
         identities: Mapping[str, TopicIdentity],
         starts: Mapping[Partition, int],
     ) -> None:
-        with self._store.write() as connection:
+        def settle(connection: Connection) -> None:
             for partition in wanted:
                 start, identity = starts[partition], identities[partition[0]]
                 fences.create(connection, partition, start, identity.cluster_id, identity.topic_id)
-                here = fences.next_offset(connection, partition)
+                here = fences.next_offset(connection, partition, hold=True)
                 if here < start:  # deleted before it was read: told once, never skipped in silence
                     fences.advance(connection, partition, here, start)
                     outbox.add(connection, [self._lose(partition, Lost(here, start))])
+
+        self._store.change(settle)
 
 
 def check_fence(row: Any, identity: TopicIdentity, end: int) -> None:

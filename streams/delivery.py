@@ -24,7 +24,8 @@ import structlog
 from faust import StreamT
 
 from infra import fences, outbox
-from infra.database import Store
+from infra.database import ATTEMPTS, Store
+from infra.errors import InfraError
 from infra.fences import Moved, Partition
 from infra.outbox import Cause, Output
 from schemas.heartbeats import Counters
@@ -34,9 +35,6 @@ from streams.letters import dead_letter, lost_range
 from streams.publisher import Publisher
 from streams.runs import Run, RunConsumer
 
-ATTEMPTS = 20
-"""Decisions made again because another worker was first, before something must be wrong."""
-
 log = structlog.get_logger("delivery")
 
 
@@ -44,6 +42,14 @@ def give_up(reason: str) -> None:
     """End the process at once; the supervisor starts another."""
     log.error("giving up", reason=reason)
     os._exit(70)
+
+
+def tell(error: BaseException) -> str:
+    """Say in one line what ended a worker; a fault of ours with its trace."""
+    if isinstance(error, InfraError):
+        return str(error)
+    traceback.print_exception(error)
+    return repr(error)
 
 
 @dataclass(slots=True)
@@ -160,13 +166,14 @@ class Applier:
         letters: Sequence[tuple[Output, Cause]],
     ) -> None:
         with self._store.write() as connection:
-            if fences.next_offset(connection, partition) != fence:
+            if fences.next_offset(connection, partition, hold=True) != fence:
                 raise Moved(f"{partition[0]}:{partition[1]} is not at {fence} any more")
             decision.write(connection)
             outbox.add(connection, [*letters, *decision.outputs])
             fences.advance(connection, partition, fence, following)
             self._crash("in_transaction")
         self._fences[partition] = following
+        decision.committed()
 
     def _count(self, fresh: Sequence[Any], events: Sequence[Event[Any]], letters: Sequence[object]) -> None:
         counters = self._progress.counters
@@ -214,9 +221,8 @@ async def deliver(
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends with the run unacked
-            progress.last_error = repr(error)
-            traceback.print_exc()
-            give_up(repr(error))
+            progress.last_error = tell(error)
+            give_up(progress.last_error)
             return
 
 

@@ -72,6 +72,10 @@ class Decision(Protocol):
         """
         ...
 
+    def committed(self) -> None:
+        """Let memory follow: what was written is durable. Called once, in the store's thread."""
+        ...
+
 
 class Handler(Protocol[Record]):
     """The one thing an agent knows: how events change its state."""

@@ -1,6 +1,7 @@
 """The topology: every agent with its inputs and outputs. No Faust here: commands ask it too."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,13 +11,19 @@ class AgentSpec:
     name: str
     inputs: tuple[str, ...]  # logical topics it reads
     outputs: tuple[str, ...]  # logical topics it writes, dead-letters aside
+    pending: Mapping[str, str] = field(default_factory=dict)  # kind of timer or work -> what its events are doing
 
 
 AGENTS: dict[str, AgentSpec] = {
     spec.name: spec
     for spec in (
-        AgentSpec("digest", ("reviews",), ("points",)),
-        AgentSpec("summarize", ("points",), ("summaries",)),
+        AgentSpec(
+            "digest",
+            ("reviews",),
+            ("points",),
+            {"reading": "waiting for a quiet moment", "rebuild": "being rebuilt"},
+        ),
+        AgentSpec("summarize", ("points",), ("summaries",), {"summary": "waiting for its text"}),
     )
 }
 """In the order of the stream: what an agent reads, one before it writes."""

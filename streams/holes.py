@@ -50,14 +50,16 @@ class Holes:
             The range the broker has deleted, or None when nothing is missing.
 
         Raises:
-            HoleError: If an independent reader sees other records than the run holds.
+            HoleError: If an independent reader sees other records than the run holds, or not all of them in time.
         """
         if offsets[0] == fence and offsets[-1] - fence + 1 == len(offsets):
             return None
         seen = self._probe(*partition, fence, offsets[-1] + 1)
+        place = f"{partition[0]}:{partition[1]}"
+        if seen.position <= offsets[-1]:
+            raise HoleError(f"{place} waits for {fence}; an independent reader got no further than {seen.position}")
         readable = [offset for offset in offsets if offset >= seen.log_start]
         if list(seen.offsets) != readable:
-            place = f"{partition[0]}:{partition[1]}"
             missing = sorted(set(seen.offsets) - set(offsets))[:5]
             raise HoleError(f"{place} waits for {fence}, the run starts at {offsets[0]}, skipped {missing}")
         lost = _deleted(fence, offsets, seen.log_start)

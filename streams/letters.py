@@ -96,6 +96,17 @@ def refused_output(waiting: Waiting, agent: str, topic: str, now: float) -> Outp
     return _publishable(letter, topic, output.key)
 
 
+def without_payload(output: Output) -> Output:
+    """Make a dead letter that still tells what happened, but holds nothing of the event itself.
+
+    Args:
+        output: A dead letter that waits to be published.
+    """
+    letter = msgspec.json.decode(output.value or b"", type=DeadLetter)
+    bare = msgspec.structs.replace(letter, payload_base64=None, headers=[])
+    return _publishable(bare, output.topic, output.key)
+
+
 def _stripped(output: Output) -> Output:
     letter = msgspec.json.decode(output.value or b"", type=DeadLetter)
     if letter.payload_base64 is None and output.key is None:

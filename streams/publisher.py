@@ -99,8 +99,7 @@ class Publisher:
             return outbox.oldest(connection, mine, ROWS)
 
     def _remove(self, seqs: Sequence[int]) -> None:
-        with self._store.write() as connection:
-            outbox.remove(connection, seqs)
+        self._store.change(lambda connection: outbox.remove(connection, seqs))
 
     async def _send(self, rows: Sequence[Waiting]) -> None:
         by_partition: dict[tuple[str, int], list[Waiting]] = defaultdict(list)
@@ -150,8 +149,7 @@ class Publisher:
                 await asyncio.to_thread(self._replace, row.seq, output)
 
     def _replace(self, seq: int, output: Output) -> None:
-        with self._store.write() as connection:
-            outbox.replace(connection, seq, output)
+        self._store.change(lambda connection: outbox.replace(connection, seq, output))
 
 
 def latest(rows: Sequence[Waiting], superseding: Collection[str]) -> list[Waiting]:

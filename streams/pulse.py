@@ -1,20 +1,26 @@
 """A worker's heartbeat: written by the event loop, so that a blocked loop is noticed."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from infra import leases, outbox, timers
 from infra.database import Store, Waits
 from infra.fences import Partition
 from infra.heartbeats import write_heartbeat
+from infra.store_errors import StoreError
 from schemas.heartbeats import Heartbeat, PartitionState, State
 from streams.delivery import Progress
 
 BEAT_S = 0.5
+
+log = structlog.get_logger("pulse")
 
 
 class Pulse:
@@ -24,37 +30,55 @@ class Pulse:
         agent: Whose worker.
         slot: Which of them.
         home: Where heartbeat files are.
-        store: The agent's store, for depths.
         progress: What the worker is doing.
         waits: How long it waited for others.
+        parent: Process id of its supervisor; none is whoever started it.
     """
 
-    def __init__(self, agent: str, slot: int, home: Path, store: Store, progress: Progress, waits: Waits) -> None:
+    def __init__(
+        self, agent: str, slot: int, home: Path, progress: Progress, waits: Waits, parent: int | None = None
+    ) -> None:
         self._agent = agent
         self._slot = slot
         self._home = home
-        self._store = store
         self._progress = progress
         self._waits = waits
         self._started_at = time.time()
-        self._parent = os.getppid()
+        self._parent = os.getppid() if parent is None else parent
         self._batch: float | None = None
         self._waited_before_s = 0.0
+        self._depths = (0, 0, 0)
         self.state: State = "starting"
+        self.store: Store | None = None  # for depths, once it is open
         self.partitions: Callable[[], list[PartitionState]] = list
 
     async def beat_for_ever(self, orphaned: Callable[[], None]) -> None:
-        """Write the file until cancelled; call ``orphaned`` when the supervisor is gone."""
-        while True:
-            self.beat()
-            if os.getppid() != self._parent:
-                orphaned()
-            await asyncio.sleep(BEAT_S)
+        """Write the file until cancelled; call ``orphaned`` when the supervisor is gone.
+
+        It goes on while the database does not answer: depths are looked up beside it.
+        """
+        looking = asyncio.create_task(asyncio.to_thread(self.look))
+        try:
+            while True:
+                if looking.done():
+                    looking.result()
+                    looking = asyncio.create_task(asyncio.to_thread(self.look))
+                self.beat()
+                if os.getppid() != self._parent:
+                    orphaned()
+                await asyncio.sleep(BEAT_S)
+        finally:
+            looking.cancel()
+
+    def look(self) -> None:
+        """Look the depths up that the next heartbeats tell."""
+        if self.store is None:
+            return
+        with contextlib.suppress(StoreError), self.store.read() as connection:  # whoever must use it tells
+            self._depths = outbox.depth(connection), leases.depth(connection), timers.depth(connection)
 
     def beat(self) -> None:
         """Write the file once."""
-        with self._store.read() as connection:
-            depths = outbox.depth(connection), leases.depth(connection), timers.depth(connection)
         beat = Heartbeat(
             agent=self._agent,
             slot=self._slot,
@@ -65,13 +89,16 @@ class Pulse:
             batch_started_at=self._batch_started_at(),
             partitions=self.partitions(),
             counters=self._progress.counters,
-            outbox_depth=depths[0],
-            work_depth=depths[1],
-            timer_depth=depths[2],
+            outbox_depth=self._depths[0],
+            work_depth=self._depths[1],
+            timer_depth=self._depths[2],
             newest_event_at=self._progress.newest_event_at,
             last_error=self._progress.last_error,
         )
-        write_heartbeat(self._home, beat)
+        try:
+            write_heartbeat(self._home, beat)
+        except OSError as error:  # a full disk: whoever must write results tells; this can wait
+            log.error("cannot write the heartbeat", why=str(error))
 
     def _batch_started_at(self) -> float | None:
         started = self._progress.batch_started_at

@@ -18,6 +18,8 @@ from typing import Any
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 
+from infra.kafka_stream_names import tolerate_names
+
 HAND_LIMIT_S = 45.0
 """How long a rebalance waits for the run in hand before the process gives up."""
 
@@ -235,6 +237,7 @@ def cut(records: Sequence[Any], run_size: int) -> int:
 
 def run_transport(hooks: RunHooks, url: Any, app: Any) -> driver.Transport:
     """Make the transport that gives ``app`` runs."""
+    tolerate_names()
     consumer = type("HookedRunConsumer", (RunConsumer,), {"hooks": hooks})
     transport = type("RunTransport", (driver.Transport,), {"Consumer": consumer})
     return transport(url, app, app.loop)

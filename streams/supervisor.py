@@ -1,6 +1,7 @@
-"""Parent of the workers: starts them, restarts them, and kills those that are alive but not well."""
+"""Parent of the workers: starts them, restarts them, kills those that are alive but not well, serves their metrics."""
 
 import asyncio
+import importlib.metadata
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from infra.errors import InfraError
 from infra.heartbeats import HeartbeatUnreadable, read_heartbeats, write_supervision
 from infra.kafka_admin import Broker
 from infra.kafka_probe import probe
+from infra.metrics import MetricsServer, MetricsUnavailable, WorkerMetrics
 from infra.settings import Settings
 from schemas.heartbeats import Child, Heartbeat, Supervision
 
@@ -116,6 +118,8 @@ class Supervisor:
         self._now = now
         self._stop = asyncio.Event()
         self._broker = Broker(settings.kafka)
+        self._metrics: MetricsServer | None = None
+        self._metrics_error: str | None = None
 
     async def run(self) -> None:
         """Supervise until SIGTERM or SIGINT, then stop every worker."""
@@ -124,13 +128,30 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         for index, slot in enumerate(self._slots):
             slot.restart_at = self._now() + index * 0.3  # starts are staggered: each costs a second of CPU
+        await asyncio.to_thread(self._serve_metrics)  # looking up a host's name may take its time
         try:
             while not self._stop.is_set():
                 await self._look()
                 await asyncio.sleep(LOOK_S)
         finally:
             await asyncio.gather(*(self._stop_slot(slot) for slot in self._slots))
+            if self._metrics is not None:
+                await asyncio.to_thread(self._metrics.close)
+                self._metrics = None
             self._tell()
+
+    def _serve_metrics(self) -> None:
+        """Serve metrics if they are wanted; without them the workers matter all the same."""
+        wanted = self._settings.metrics
+        if wanted.port == 0:
+            return
+        collector = WorkerMetrics(lambda: (self._beats(), self._supervision(), self._now()), _version())
+        try:
+            self._metrics = MetricsServer(collector, wanted.host, wanted.port)
+            log.info("metrics served", url=self._metrics.url)
+        except MetricsUnavailable as error:
+            self._metrics_error = str(error)
+            log.error("going on without metrics", why=self._metrics_error)
 
     async def _look(self) -> None:
         beats = {(beat.agent, beat.slot): beat for beat in self._beats()}
@@ -146,14 +167,14 @@ class Supervisor:
         self._tell()
 
     def _beats(self) -> list[Heartbeat]:
-        try:
-            return read_heartbeats(self._settings.home)
-        except HeartbeatUnreadable as error:  # of an older version: the next worker writes it anew
+        def warn(error: HeartbeatUnreadable) -> None:  # of an older version: the next worker writes it anew
             log.warning("a heartbeat file cannot be read", error=str(error))
-            return []
+
+        return read_heartbeats(self._settings.home, warn)
 
     async def _start(self, slot: Slot) -> None:
-        command = (sys.executable, "-m", "streams", "worker", "--child", "--slot", str(slot.number), slot.agent)
+        place = ("--parent", str(os.getpid()), "--slot", str(slot.number))  # a parent may die before its child can look
+        command = (sys.executable, "-m", "streams", "worker", *place, slot.agent)
         slot.process = await asyncio.create_subprocess_exec(*command, env={**ONE_THREAD, **self._environ})
         slot.started_at = slot.moved_at = self._now()
         slot.killed_for = None
@@ -220,14 +241,30 @@ class Supervisor:
         slot.last_exit, slot.process = slot.process.returncode, None
 
     def _tell(self) -> None:
-        children = [
-            Child(
-                agent=slot.agent,
-                slot=slot.number,
-                pid=None if slot.process is None else slot.process.pid,
-                restarts=slot.restarts,
-                last_exit=slot.last_exit,
+        try:
+            write_supervision(self._settings.home, self._supervision())
+        except OSError as error:  # a full disk: the workers that wait for room need somebody to start them again
+            log.error("cannot say how the workers are", why=str(error))
+
+    def _supervision(self) -> Supervision:
+        children = []
+        for slot in self._slots:
+            process = slot.process  # once: scrapes come from another thread
+            pid = None if process is None else process.pid
+            children.append(
+                Child(agent=slot.agent, slot=slot.number, pid=pid, restarts=slot.restarts, last_exit=slot.last_exit)
             )
-            for slot in self._slots
-        ]
-        write_supervision(self._settings.home, Supervision(pid=os.getpid(), at=self._now(), children=children))
+        return Supervision(
+            pid=os.getpid(),
+            at=self._now(),
+            children=children,
+            metrics=None if self._metrics is None else self._metrics.url,
+            metrics_error=self._metrics_error,
+        )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("millrace")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

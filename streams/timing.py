@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from infra import outbox, timers
-from infra.database import Store
+from infra.database import ATTEMPTS, Store
 from infra.fences import Moved, Partition
 from infra.timers import Timer
-from streams.delivery import ATTEMPTS
 from streams.events import Crash, Decision
 from streams.publisher import Publisher
 
@@ -97,3 +96,4 @@ class TimerService:
             decision.write(connection)
             outbox.add(connection, decision.outputs)
             self._crash("timer_in_transaction")
+        decision.committed()

@@ -19,11 +19,10 @@ import structlog
 from sqlalchemy import Connection
 
 from infra import leases, outbox
-from infra.database import Store
+from infra.database import ATTEMPTS, Store
 from infra.fences import Moved, Partition
 from infra.leases import Leased
 from infra.outbox import Output
-from streams.delivery import ATTEMPTS
 from streams.events import Crash
 from streams.publisher import Publisher
 
@@ -55,6 +54,10 @@ class Change(Protocol):
         """
         ...
 
+    def committed(self) -> None:
+        """Let memory follow: what was written is durable. Called once, in the store's thread."""
+        ...
+
 
 class Performer(Protocol[Job, Outcome]):
     """One kind of slow work. All but ``call`` run in the store's thread."""
@@ -77,8 +80,15 @@ class Performer(Protocol[Job, Outcome]):
         """Write the call down; raises ``Moved`` if another answer stands there."""
         ...
 
-    def decide(self, job: Job, outcome: Outcome) -> tuple[Change, Output]:
-        """Make the result from what stands now."""
+    def stands(self, connection: Connection, job: Job) -> bool:
+        """Tell, in the write transaction, whether everything the call read still stands.
+
+        When not, nothing is written, the ledger included.
+        """
+        ...
+
+    def decide(self, job: Job, outcome: Outcome) -> tuple[Change, Output | None] | None:
+        """Make the result from what stands now; None when the work must be done again from the start."""
         ...
 
 
@@ -164,12 +174,11 @@ class WorkService(Generic[Job, Outcome]):
             await self._store.run(self._renew)
 
     def _release(self) -> None:
-        with self._store.write() as connection:
-            leases.release(connection, self._performer.kind, self._owner)
+        self._store.change(lambda connection: leases.release(connection, self._performer.kind, self._owner))
 
     def _renew(self) -> None:
-        with self._store.write() as connection:
-            leases.renew(connection, self._performer.kind, self._token, self._now() + LEASE_S)
+        kind, until = self._performer.kind, self._now() + LEASE_S
+        self._store.change(lambda connection: leases.renew(connection, kind, self._token, until))
 
     def _lease(self) -> list[Leased]:
         mine, now, kind = sorted(self._mine()), self._now(), self._performer.kind
@@ -178,10 +187,11 @@ class WorkService(Generic[Job, Outcome]):
         with self._store.read() as connection:  # most looks find nothing: do not take the write lock for them
             if not leases.due(connection, kind, self._token, now=now, partitions=mine):
                 return []
-        with self._store.write() as connection:
-            return leases.lease(
+        return self._store.change(
+            lambda connection: leases.lease(
                 connection, kind, self._token, now=now, until=now + LEASE_S, partitions=mine, limit=self._limits.batch
             )
+        )
 
     async def _work(self, leased: Sequence[Leased]) -> None:
         jobs = await self._store.run(lambda: self._performer.prepare(leased))
@@ -202,22 +212,27 @@ class WorkService(Generic[Job, Outcome]):
                 return
 
     def _conclude_once(self, leased: Leased, job: Job, outcome: Outcome) -> None:
-        change, output = self._performer.decide(job, outcome)
+        decided = self._performer.decide(job, outcome)
         with self._store.write() as connection:
+            if decided is None or not self._performer.stands(connection, job):
+                log.info("what was read is gone; done again", kind=leased.kind, key=leased.key)
+                leases.give_back(connection, leased)
+                return
+            change, output = decided
             self._performer.settle(connection, outcome)
-            if not leases.holds(connection, leased, self._token):
+            if not leases.holds(connection, leased):
                 log.warning("lease lost; the call is kept in the ledger only", kind=leased.kind, key=leased.key)
                 return
             change.write(connection)
             # Once for every input partition that waits: each holds its own watermark.
-            outbox.add(connection, [(output, cause) for cause in leased.causes])
-            leases.finish(connection, leased, self._token)
+            outbox.add(connection, [(output, cause) for cause in leased.causes if output is not None])
+            leases.finish(connection, leased)
             self._crash("work_in_transaction")
+        change.committed()
 
     def _postpone(self, leased: Leased, failed: Failed) -> None:
         first, longest = BACKOFF_S
         doublings = min(leased.attempts - 1, 16)  # days of failures must not overflow
         backoff_s = min(longest, first * 2**doublings) * self._jitter.uniform(0.5, 1.0)
         not_before = self._now() + max(backoff_s, failed.retry_after_s or 0.0)
-        with self._store.write() as connection:
-            leases.postpone(connection, leased, self._token, not_before, failed.error)
+        self._store.change(lambda connection: leases.postpone(connection, leased, not_before, failed.error))

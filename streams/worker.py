@@ -5,47 +5,49 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Awaitable, Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from faust import StreamT
 
-from infra.database import Store, Waits, open_engine
-from infra.errors import BrokerUnreachable, TopicMissing
+from infra import outbox
+from infra.database import Store, Waits
 from infra.fences import Partition
 from infra.kafka import stream_options
 from infra.kafka_admin import Broker
-from infra.kafka_probe import Probe, probe
-from infra.outbox import Cause, Output, Waiting
+from infra.kafka_probe import Probe, Prober
+from infra.outbox import Cause, Output
 from infra.settings import Settings
+from infra.slots import SlotTaken, slot_name, take_slot
+from infra.store_errors import StoreError, StoreUnusable
 from schemas.heartbeats import Counters
 from streams.app import build_app
-from streams.assembly import TABLES, Context, assemble
+from streams.assembly import Context, assemble
 from streams.assignment import Assignment, FenceRefused
-from streams.delivery import Applier, Progress, deliver, give_up
+from streams.delivery import Applier, Progress, deliver, give_up, tell
 from streams.events import Crash, Handler
 from streams.graph import AGENTS, SUPERSEDING
 from streams.holes import Holes, Lost
 from streams.letters import lost_range, refused_output
+from streams.places import store_place
 from streams.publisher import Publisher
 from streams.pulse import Pulse, partition_states
 from streams.runs import Run, RunConsumer, RunHooks, run_transport
 from streams.topics import topic_name
+from streams.waiting import Waiting
+from streams.watching import Watch
 
 REFUSED = 78
-"""Exit code of a worker whose fences do not fit the broker: restarting does not help."""
+"""Exit code of a worker whose fences do not fit the broker, or whose store is not for it: restarting does not help."""
 
-BROKER_RETRY_S = 1.0
 PROBE_S = 10.0
 STOP_S = 50.0
 """Longer than a rebalance waits for the run in hand, shorter than the supervisor's patience."""
 
 log = structlog.get_logger("worker")
+Waited = TypeVar("Waited")
 
 
 class Worker:
@@ -56,77 +58,92 @@ class Worker:
         slot: Which of the agent's workers this is.
         settings: All settings.
         crash: Crash points.
+        parent: Process id of its supervisor, without whom it stops; none is whoever started it.
     """
 
-    def __init__(self, agent: str, slot: int, settings: Settings, crash: Crash) -> None:
+    def __init__(self, agent: str, slot: int, settings: Settings, crash: Crash, parent: int | None = None) -> None:
         self._agent = agent
         self._slot = slot
+        self._name = slot_name(settings.home, agent, slot)
         self._settings = settings
         self._crash = crash
         self._counters = Counters()
         self._progress = Progress(self._counters)
         self._waits = Waits()
-        self._store = Store(open_engine(settings.home / "state" / f"{agent}.db", TABLES[agent]), self._waits)
         self._broker = Broker(settings.kafka)
+        self._prober = Prober(settings.kafka)
         self._consumer: RunConsumer | None = None
         self._stop = asyncio.Event()
-        self._pulse = Pulse(agent, slot, settings.home, self._store, self._progress, self._waits)
+        self._pulse = Pulse(agent, slot, settings.home, self._progress, self._waits, parent)
+        place = store_place(settings, agent)
+        self._waiting = Waiting(place, self._waits, self._broker, self._pulse, self._progress)
 
     async def run(self) -> int:
         """Run until SIGTERM; returns the exit code."""
+        try:
+            place = take_slot(self._settings.home, self._agent, self._slot)
+        except SlotTaken as error:  # no word in the heartbeat file: it is the other one's
+            log.error("refusing to start", why=str(error))
+            return REFUSED
+        with place:
+            return await self._run()
+
+    async def _run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         beat = asyncio.create_task(self._guard(self._pulse.beat_for_ever(self._stop.set)))
         try:
-            if not await self._stopped_while(self._wait_for_broker()):
-                await self._consume()
+            await self._guard(self._work())
         finally:
             beat.cancel()
             self._pulse.beat()
-            self._store.close()
         return 0
 
-    async def _stopped_while(self, waiting: Awaitable[None]) -> bool:
+    async def _work(self) -> None:
+        try:
+            store = await self._unless_stopped(self._waiting.for_database())
+        except StoreUnusable as error:
+            self._refuse(str(error))
+        if store is None:
+            return
+        self._pulse.store = store
+        try:
+            spec = AGENTS[self._agent]
+            topics = [self._topic(name) for name in (*spec.inputs, *spec.outputs, "dead-letters")]
+            if await self._unless_stopped(self._waiting.for_broker(topics)):
+                await self._consume(store)
+            await asyncio.to_thread(self._pulse.look)
+        finally:
+            store.close()
+
+    async def _unless_stopped(self, waiting: Awaitable[Waited]) -> Waited | None:
         task, stop = asyncio.ensure_future(waiting), asyncio.ensure_future(self._stop.wait())
-        done, _ = await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if task in done:
-            task.result()
-        task.cancel()
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        return stop in done
+        if task.done():
+            return task.result()
+        task.cancel()
+        return None
 
-    async def _wait_for_broker(self) -> None:
-        """Wait until the broker answers and has our topics; Faust would never notice a topic made later."""
-        spec = AGENTS[self._agent]
-        topics = [self._topic(name) for name in (*spec.inputs, *spec.outputs, "dead-letters")]
-        while True:
-            try:
-                await asyncio.to_thread(self._broker.identify, topics)
-                return
-            except (BrokerUnreachable, TopicMissing) as error:
-                if self._progress.last_error != str(error):
-                    log.warning("waiting", agent=self._agent, why=str(error))
-                self._pulse.state = "waiting_for_broker"
-                self._progress.last_error = str(error)
-                await asyncio.sleep(BROKER_RETRY_S)
-
-    async def _consume(self) -> None:
-        producer = await self._start_producer()
+    async def _consume(self, store: Store) -> None:
+        producer = await self._waiting.for_producer(stream_options(self._settings.kafka))
         context = Context(
             self._settings,
-            self._store,
+            store,
             self._counters,
-            f"{self._agent}-{self._slot}",
+            self._name,
             self._mine,
             time.time,
             self._crash,
         )
         parts = assemble(self._agent, context)
-        publisher = self._publisher(producer)
-        applier = self._applier(parts.handler)
-        app = self._build(applier, publisher)
-        services = [publisher, *(make(publisher) for make in parts.services)]
+        publisher = self._publisher(store, producer)
+        applier = self._applier(store, parts.handler)
+        assignment = Assignment(store, self._broker.identify, self._broker.log_ranges, self._lose)
+        app = self._build(store, applier, publisher, assignment)
+        watch = Watch(store, assignment, self._glance, self._mine)
+        services = [publisher, watch, *(make(publisher) for make in parts.services)]
         await app.start()
         self._consumer = app.consumer
         self._pulse.state, self._progress.last_error = "running", None
@@ -135,11 +152,11 @@ class Worker:
         await app.wait(self._stop.wait())
         await self._leave(app, producer, tasks)
 
-    def _applier(self, handler: Handler[Any]) -> Applier:
+    def _applier(self, store: Store, handler: Handler[Any]) -> Applier:
         return Applier(
             self._agent,
             handler,
-            self._store,
+            store,
             Holes(self._probe),
             dead_letters=self._topic("dead-letters"),
             progress=self._progress,
@@ -149,55 +166,36 @@ class Worker:
 
     async def _leave(self, app: Any, producer: Any, tasks: list[asyncio.Task[None]]) -> None:
         if app.crashed:
-            give_up(f"faust crashed: {app.crash_reason!r}")
+            self._give_up(f"faust crashed: {app.crash_reason!r}")
         self._pulse.state = "stopping"
         for task in tasks:
             task.cancel()
         try:
             await asyncio.wait_for(self._close(app, producer), STOP_S)
         except TimeoutError:  # the broker is away: commits can wait, everything else is durable
-            give_up(f"the broker did not answer for {STOP_S:.0f} s while stopping")
+            self._give_up(f"the broker did not answer for {STOP_S:.0f} s while stopping")
 
     async def _close(self, app: Any, producer: Any) -> None:
         await app.stop()
         await producer.stop()
 
-    async def _start_producer(self) -> Any:
-        options = stream_options(self._settings.kafka)
-        while True:
-            producer = AIOKafkaProducer(
-                **options,
-                acks="all",
-                linger_ms=5,
-                max_batch_size=262_144,
-                max_request_size=12 * 2**20,
-                request_timeout_ms=60_000,
-            )
-            try:
-                await producer.start()
-                return producer
-            except (KafkaError, OSError) as error:
-                await producer.stop()
-                self._progress.last_error = repr(error)
-                await asyncio.sleep(BROKER_RETRY_S)
-
-    def _publisher(self, producer: Any) -> Publisher:
+    def _publisher(self, store: Store, producer: Any) -> Publisher:
         return Publisher(
-            self._store,
+            store,
             producer,
             mine=self._mine,
             superseding=[self._topic(name) for name in SUPERSEDING],
-            refuse=self._refuse,
+            refuse=self._dead_letter,
             counters=self._counters,
             waits=self._waits,
             crash=self._crash,
         )
 
-    def _refuse(self, waiting: Waiting) -> Output:
+    def _dead_letter(self, waiting: outbox.Waiting) -> Output:
         return refused_output(waiting, self._agent, self._topic("dead-letters"), time.time())
 
-    def _build(self, applier: Applier, publisher: Publisher) -> Any:
-        app = build_app(self._agent, self._slot, self._settings.kafka, str(self._settings.home / "faust"))
+    def _build(self, store: Store, applier: Applier, publisher: Publisher, assignment: Assignment) -> Any:
+        app = build_app(self._agent, self._name, self._settings.kafka, str(self._settings.home / "faust"))
         app.loop = asyncio.get_running_loop()
         raw: dict[str, Any] = {
             "value_type": bytes,
@@ -212,36 +210,37 @@ class Worker:
                 stream,
                 lambda: app.consumer,
                 applier,
-                self._store,
+                store,
                 publisher,
                 progress=self._progress,
                 now=time.time,
                 crash=self._crash,
+                give_up=self._give_up,
             )
 
         app.agent(source, name=self._agent, concurrency=1)(consume)
         app.finalize()
-        app.transport = run_transport(self._hooks(applier), app.conf.broker_consumer, app)
+        app.transport = run_transport(self._hooks(store, applier, assignment), app.conf.broker_consumer, app)
         return app
 
-    def _hooks(self, applier: Applier) -> RunHooks:
+    def _hooks(self, store: Store, applier: Applier, assignment: Assignment) -> RunHooks:
         return RunHooks(
-            fences=lambda assigned: self._fences(assigned, applier),
-            give_up=give_up,
+            fences=lambda assigned: self._fences(assigned, store, applier, assignment),
+            give_up=self._give_up,
             run_size=self._settings.digest.run_size,
         )
 
-    async def _fences(self, assigned: set[Any], applier: Applier) -> dict[Any, int]:
+    async def _fences(
+        self, assigned: set[Any], store: Store, applier: Applier, assignment: Assignment
+    ) -> dict[Any, int]:
         places = {(tp.topic, tp.partition): tp for tp in assigned}
-        assignment = Assignment(self._store, self._broker.identify, self._broker.log_ranges, self._lose)
         try:
-            found = await self._store.run(lambda: assignment.fences(places))
+            found = await store.run(lambda: assignment.fences(places))
         except FenceRefused as error:
-            self._progress.last_error = str(error)
-            self._pulse.beat()
-            log.error("refusing to start", why=str(error))
-            sys.stderr.flush()
-            os._exit(REFUSED)
+            self._refuse(str(error))
+        except StoreError as error:
+            self._give_up(str(error))
+            raise
         applier.assigned(found)
         return {places[place]: fence for place, fence in found.items()}
 
@@ -250,7 +249,10 @@ class Worker:
 
     def _probe(self, topic: str, partition: int, start: int, until: int) -> Probe:
         with self._waits():
-            return probe(self._settings.kafka, (topic, partition), start, until, PROBE_S)
+            return self._prober.look((topic, partition), start, until, PROBE_S)
+
+    def _glance(self, topic: str, partition: int, start: int, until: int) -> Probe:
+        return self._prober.look((topic, partition), start, until, PROBE_S, limit=1)
 
     def _topic(self, name: str) -> str:
         return topic_name(self._settings.kafka.prefix, name)
@@ -265,7 +267,23 @@ class Worker:
             await service
         except asyncio.CancelledError:
             raise
+        except FenceRefused as error:
+            self._refuse(str(error))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
-            self._progress.last_error = repr(error)
-            traceback.print_exc()
-            give_up(repr(error))
+            self._give_up(tell(error))
+
+    def _give_up(self, reason: str) -> None:
+        self._progress.last_error = reason
+        try:
+            self._pulse.beat()
+        finally:
+            give_up(reason)
+
+    def _refuse(self, why: str) -> NoReturn:
+        self._progress.last_error = why
+        try:
+            self._pulse.beat()
+            log.error("refusing to go on", why=why)
+            sys.stderr.flush()
+        finally:
+            os._exit(REFUSED)

@@ -1,17 +1,95 @@
-from collections.abc import Iterator
+import shutil
+import signal
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from infra.database import Store, Waits, open_engine
-from schemas import tables
+from infra.database import Store, Waits, open_store
+from infra.engines import outside_engine
+from infra.kafka_admin import Broker, TopicDeclaration
+from infra.local.kafka import KafkaServer
+from infra.places import StorePlace
+from infra.settings import KafkaSettings
+from infra.settings_reading import Secret
+from infra.stores import remove_schema
+from schemas.tables import GROUPS
+from streams.graph import AGENTS
+from streams.topics import declarations
+from tests.broker import running_broker
+from tests.postgres import PostgresServer
 
-TABLES = [tables.delivery, tables.digest, tables.summarize]
+DATABASES = ("sqlite", "postgres")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", metavar="DIR", help="folder with the public review sets, for tests/quality")
-    parser.addoption("--chaos", action="store_true", help="more seeds, more kills, more time")
+    parser.addoption("--chaos", action="store_true", help="the long suite of tests/chaos: more seeds, more of all")
+    parser.addoption("--seed", type=int, help="only this seed of tests/chaos, on both databases")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A Postgres of the suite's own; a test that stops it starts it again."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped test run leaves no server behind
+    with PostgresServer.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store with the tables of every agent: copying it is faster than making one."""
+    place = StorePlace("agent", tmp_path_factory.mktemp("template"))
+    open_store(place, Waits(), GROUPS).close()
+    return place.path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> StorePlace:
+    """The same in a schema that is emptied for every test."""
+    place = StorePlace("agent", tmp_path_factory.mktemp("postgres"), Secret(postgres.url()), "suite")
+    open_store(place, Waits(), GROUPS).close()
+    return place
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """Which database this test's store is on; every test with a store runs on each."""
+    return request.param
+
+
+@pytest.fixture
+def place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> StorePlace:
+    """Where an empty store is that has the tables of every agent."""
+    if database == "postgres":
+        place = request.getfixturevalue("postgres_template")
+        empty(place)
+        return place
+    place = StorePlace("agent", tmp_path)
+    place.path.parent.mkdir()
+    shutil.copy(request.getfixturevalue("sqlite_template"), place.path)
+    return place
+
+
+@pytest.fixture
+def fresh_place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[StorePlace]:
+    """Where a store can be made that is not there yet; its agent is digest."""
+    if database == "sqlite":
+        yield StorePlace("digest", tmp_path)
+        return
+    url = Secret(request.getfixturevalue("postgres").url())
+    place = StorePlace("digest", tmp_path, url, f"t_{uuid.uuid4().hex[:12]}")
+    yield place
+    remove_schema(place)
+
+
+def empty(place: StorePlace) -> None:
+    """Take everything out of a schema; numbers begin anew."""
+    tables = ", ".join(table.name for group in GROUPS.values() for table in group.sorted_tables)
+    with outside_engine(place, "rw", 1).begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 
 @pytest.fixture
@@ -20,16 +98,69 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-def store(tmp_path: Path, waits: Waits) -> Iterator[Store]:
-    """An empty store with the tables of every agent."""
-    store = Store(open_engine(tmp_path / "agent.db", TABLES), waits)
-    yield store
-    store.close()
+def open_again(place: StorePlace) -> Iterator[Callable[[], Store]]:
+    """Open the store of this test once more, as another process does."""
+    opened: list[Store] = []
+
+    def open_it(waits: Waits | None = None) -> Store:
+        opened.append(open_store(place, waits or Waits(), GROUPS))
+        return opened[-1]
+
+    yield open_it
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture
-def second_store(tmp_path: Path, store: Store) -> Iterator[Store]:
-    """The same file as another process sees it."""
-    second = Store(open_engine(tmp_path / "agent.db", TABLES), Waits())
-    yield second
-    second.close()
+def store(open_again: Callable[..., Store], waits: Waits) -> Store:
+    """An empty store with the tables of every agent."""
+    return open_again(waits)
+
+
+@pytest.fixture
+def second_store(store: Store, open_again: Callable[..., Store]) -> Store:
+    """The same store as another process sees it."""
+    return open_again()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker of the suite's own: ``.bootstrap``, ``.start()``, ``.stop()``, ``.kill()``.
+
+    A test that stops it starts it again; it keeps its port and its data.
+    """
+    with running_broker(tmp_path_factory.mktemp("stack")) as server:
+        yield server
+
+
+@pytest.fixture
+def prefix() -> str:
+    """The first part of this test's topic names and groups."""
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def kafka_settings(kafka: KafkaServer, prefix: str) -> KafkaSettings:
+    """The way to the suite's broker, with this test's prefix and few partitions."""
+    return KafkaSettings(bootstrap=kafka.bootstrap, prefix=prefix, partitions=2)
+
+
+@pytest.fixture
+def topics(kafka_settings: KafkaSettings) -> list[TopicDeclaration]:
+    """This test's topics, created: their declarations."""
+    declared = declarations(kafka_settings)
+    with Broker(kafka_settings) as broker:
+        broker.apply_topics(declared)
+    return declared
+
+
+@pytest.fixture(params=DATABASES)
+def store_environ(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Settings that put workers' stores on one database or the other."""
+    if request.param == "sqlite":
+        yield {}
+        return
+    server, schemas = request.getfixturevalue("postgres"), f"t_{uuid.uuid4().hex[:12]}"
+    yield {"MILLRACE_SQL": server.url(), "MILLRACE_SQL_SCHEMA_PREFIX": schemas}
+    for agent in AGENTS:
+        remove_schema(StorePlace(agent, Path(), Secret(server.url()), schemas))

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 import pytest
 
+from infra.metrics import COUNTERS, DEPTHS, GAUGES, OFFSETS
 from infra.settings import Settings
 from infra.settings_reading import declared
-from schemas.heartbeats import Counters
 from schemas.reviews import Review
 from streams.cli.root import COMMANDS
-from streams.digest import DigestHandler
 from streams.events import read_events
 from streams.graph import AGENTS
-from tests.streams.fakes import POINTS, Clock, Encoder, raw, review
+from tests.streams.digest_worker import Worker
+from tests.streams.fakes import Clock, raw, review
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -131,7 +131,8 @@ def test_the_reasons_of_dead_letters_are_those_of_the_code():
         ("`created_at` without a zone", review(1, created_at="2024-05-01T00:00:00"), "invalid_field"),
         ("or a number", review(1, created_at=1340409600), "invalid_field"),
         ("no `created_at`", review(1), None),
-        ("`op` = `delete`", {"review_id": "r", "product_id": "p", "op": "delete"}, "not_yet_supported"),
+        ("`op` = `delete`", {"review_id": "r", "product_id": "p", "op": "delete"}, None),
+        ("a newer `revision`", review(1, revision=3), None),
         ("unknown fields", review(1, colour="red"), None),
         ("an empty text", review(1, text=""), None),
         ("emoji alone", review(1, text="😀😀"), None),
@@ -140,20 +141,18 @@ def test_the_reasons_of_dead_letters_are_those_of_the_code():
 )
 def test_what_is_said_of_bad_input_is_what_happens(row, value, reason, store):
     assert row in section("What becomes of bad input")
-    handler = DigestHandler(
-        store,
-        Encoder(),
-        points_topic=POINTS,
-        unread_s=1,
-        quiet_s=1,
-        cached_products=1,
-        counters=Counters(),
-        now=Clock(),
-    )
+    handler = Worker(store, Clock()).handler
     events, rejections = read_events([raw(0, value)], Review)
     decision = handler.decide(events, 1)
     assert [one.problem.reason for one in (*rejections, *decision.rejections)] == ([reason] if reason else [])
     assert len(decision.reviews) == (reason is None)
+
+
+def test_the_metrics_named_are_those_of_the_code():
+    told = set(re.findall(r"`(millrace_[a-z_]+)`", section("Metrics")))
+    served = {f"{one.name}_total" for one in COUNTERS} | {one.name for one in GAUGES}
+    served |= {name for name, *_ in (*DEPTHS, *OFFSETS)} | {"millrace_worker_state", "millrace_supervisor_info"}
+    assert told == served
 
 
 def test_the_graph_is_that_of_the_code():

@@ -26,7 +26,7 @@ class Group:
     """One opinion as it will be read."""
 
     rows: list[int]  # of clusters, heaviest first
-    bits: int  # reviews that say it, by ordinal in the band
+    bits: int  # reviews that say it, by ordinal in the product
     words: Floats  # (T,) claims by term of the band's wording
     claim_count: int
     polarity: float  # mean, -1 to 1

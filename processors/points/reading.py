@@ -9,7 +9,6 @@ from processors.digest.clusters import Clusters
 from processors.digest.head import Head
 from processors.digest.membership import recent_count
 from processors.digest.metrics import read_flag_counts, read_metrics, read_value
-from processors.digest.pruning import HALF_LIFE
 from processors.language.lexicon import CONCEPT_OF
 from processors.points.grouping import Group, group_clusters
 from processors.points.headlines import Telling, tell
@@ -94,8 +93,7 @@ def _score(group: Group, review_count: int, lean: int) -> float:
 
 def _point(band: Clusters, group: Group, telling: Telling) -> Point:
     share = group.review_count / band.review_count
-    since = max(0, band.review_count - HALF_LIFE)
-    recent_share = recent_count(group.bits, since) / (band.review_count - since)
+    recent_share = recent_count(group.bits, band.recent_from) / max(1, len(band.newest))
     return Point(
         point_id=str(band.clusters[group.rows[0]].cluster_id),
         label=telling.label,

@@ -14,7 +14,7 @@ import click
 
 from streams.cli.errors import CommandError
 
-BENCHMARKS = ("summaries",)
+BENCHMARKS = ("summaries", "recovery", "rebuild")
 CHECKOUT = Path(__file__).parents[2]
 LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "numpy", "sqlalchemy")
 
@@ -30,7 +30,7 @@ def command(name: str, data: Path | None, as_json: bool) -> None:
     try:
         benchmark = importlib.import_module(f"tests.bench.{name}")
     except ModuleNotFoundError as error:
-        if error.name not in ("tests", "tests.bench", "rouge_score"):
+        if error.name not in ("tests", "tests.bench", "rouge_score", "psycopg", "pytest"):
             raise
         what = f"benchmarks need the source checkout and its development packages ({error.name} is missing)"
         raise CommandError(what, "Run `make test` once in the checkout, then `make bench`.", 1) from error
@@ -60,5 +60,5 @@ def table(report: dict[str, Any]) -> str:
     """Lay a report out for people."""
     versions = ", ".join(f"{library} {number}" for library, number in report["versions"].items())
     head = [f"{report['name']} on {report['machine']}, {report['date']}", versions, f"input: {report['input']}", ""]
-    rows = [f"  {key:<26}{'-' if value is None else format(value, ',')}" for key, value in report["figures"].items()]
+    rows = [f"  {key:<30}{'-' if value is None else format(value, ',')}" for key, value in report["figures"].items()]
     return "\n".join([*head, *rows])

@@ -24,11 +24,8 @@ def check_supported(settings: Settings) -> None:
     """Refuse what can be set already but comes with a later version, before anything starts.
 
     Raises:
-        SettingsError: If a database other than SQLite or a writer other than the extractive one is set.
+        SettingsError: If a writer other than the extractive one is set.
     """
-    if settings.sql.url is not None:
-        told = "sql.url is set, but this version keeps its state in SQLite files only"
-        raise SettingsError(told, "Unset MILLRACE_SQL; a later version brings Postgres.")
     if settings.writer.use != "extractive":
         told = f"writer.use is {settings.writer.use!r}, but this version has the extractive writer only"
         raise SettingsError(told, "Unset MILLRACE_WRITER; a later version brings openai:MODEL and local:PATH.")

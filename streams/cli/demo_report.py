@@ -40,9 +40,10 @@ def closing_lines(outcome: Outcome, at: float, width: int) -> Iterator[Text]:
     last = outcome.last
     yield Text("+ liked, - disliked, ~ from 3 ★; then how many reviews say it, share, trend", style=QUIET)
     for product_id, name in last.names.items():
-        if product_id in last.latest:
+        summary = last.latest.get(product_id)
+        if summary is not None and summary.op == "upsert":
             yield Text()
-            yield from product_lines(last.latest[product_id], at, width, POINTS_SHOWN, name=name)
+            yield from product_lines(summary, at, width, POINTS_SHOWN, name=name)
     yield Text()
     yield Text.assemble(("What happened", "bold"), (f"  {GRAPH}", QUIET))
     for label, figure, words in _figures(outcome):
@@ -54,6 +55,8 @@ def find_recall(simulator: Simulator, latest: Mapping[str, Summary]) -> float | 
     """Score the summaries against what the simulated buyers really said; none when they said too little."""
     recalls = []
     for product_id, summary in latest.items():
+        if summary.op == "delete":
+            continue
         reading = Reading(
             bands=summary.bands,
             value_for_money=summary.value_for_money,

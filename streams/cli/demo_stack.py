@@ -18,7 +18,7 @@ from infra.kafka import admin_options, translated
 from infra.kafka_admin import Broker
 from infra.local.kafka import KafkaServer, free_port
 from infra.local.processes import Process
-from infra.settings import Settings
+from infra.settings import Settings, SqlSettings
 from streams.cli.interrupts import undisturbed
 from streams.cli.stack import kafka_server, workers
 from streams.topics import declarations
@@ -110,8 +110,10 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> DemoStack:
         "MILLRACE_KAFKA_PREFIX": kafka.prefix,
         "MILLRACE_KAFKA_LOCAL_PORT": str(port),
         "MILLRACE_KAFKA_PARTITIONS": str(kafka.partitions),
+        "MILLRACE_METRICS_PORT": "0",
     }
-    own = dataclasses.replace(settings, home=home, kafka=kafka)
+    given["MILLRACE_SQL"] = ""  # results of a demo live and go with its home
+    own = dataclasses.replace(settings, home=home, kafka=kafka, sql=SqlSettings())
     return DemoStack(own, {**environ, **LIVELY, **given}, kafka_server(own) if kafka.local else None)
 
 

@@ -5,6 +5,7 @@ import msgspec
 
 from streams.cli.context import load_settings
 from streams.cli.stack import take_down, wipe
+from streams.places import remove_stores
 
 
 @click.command("down")
@@ -27,5 +28,8 @@ def command(wiped: bool, as_json: bool) -> None:
     if wiped:
         removed = wipe(settings.home)
         tell("home", f"removed {', '.join(removed)} under {settings.home}" if removed else "nothing to remove")
+        if settings.sql.url is not None:
+            schemas = remove_stores(settings)
+            tell("sql", f"removed the schemas {', '.join(schemas)}" if schemas else "nothing to remove")
         if not settings.kafka.local:
             tell("topics", f"left alone on {settings.kafka.address}: workers will read them again from the start")

@@ -14,7 +14,8 @@ from infra.errors import BrokerUnreachable
 from infra.fences import Partition
 from infra.kafka_admin import Broker, TopicIdentity
 from infra.settings import Settings
-from infra.stores import StoreFile, StoreMissing
+from infra.store_errors import StoreMissing
+from infra.stores import AgentStore
 from infra.watermarks import LogRange
 from schemas import tables
 from streams.cli.context import load_settings
@@ -22,6 +23,7 @@ from streams.cli.errors import CommandError
 from streams.cli.render import FAILING, count, make_console, pad, print_lines
 from streams.cli.surroundings import running
 from streams.graph import AGENTS
+from streams.places import store_place
 from streams.topics import topic_name
 
 
@@ -105,7 +107,7 @@ def reset_fences(agent: str, topic: str | None, partition: int | None, where: st
     topics = topics or [name for name in _inputs(settings, agent) if name == topic]
     if not topics:
         raise click.BadParameter(f"{agent} reads {', '.join(AGENTS[agent].inputs)}", param_hint="--topic")
-    store = StoreFile(settings.home, agent, "rw")
+    store = AgentStore(store_place(settings, agent), "rw")
     logs = read_logs(settings, topics)
     targets = choose_offsets(where, partition, logs, _standing(store))
     if not yes:
@@ -142,7 +144,7 @@ def choose_offsets(
     return found
 
 
-def write_fences(store: StoreFile, targets: Mapping[Partition, int], identities: Mapping[str, TopicIdentity]) -> None:
+def write_fences(store: AgentStore, targets: Mapping[Partition, int], identities: Mapping[str, TopicIdentity]) -> None:
     """Replace fences, all or none."""
     with store.transaction() as connection:
         for (topic, partition), offset in targets.items():
@@ -168,7 +170,7 @@ def read_logs(settings: Settings, topics: list[str]) -> Logs:
 def read_rows(settings: Settings, agent: str) -> list[FenceRow]:
     """Read an agent's fences beside the logs; without a broker the fences alone."""
     try:
-        with StoreFile(settings.home, agent).transaction() as connection:
+        with AgentStore(store_place(settings, agent)).transaction() as connection:
             standing = connection.execute(sa.select(tables.fences).order_by("topic", "partition")).all()
     except StoreMissing:
         return []
@@ -227,7 +229,7 @@ def _trouble(
     return "events below the log's start are lost" if fence.next_offset < start else None
 
 
-def _standing(store: StoreFile) -> dict[Partition, int]:
+def _standing(store: AgentStore) -> dict[Partition, int]:
     with store.transaction() as connection:
         rows = connection.execute(sa.select(tables.fences))
         return {(row.topic, row.partition): row.next_offset for row in rows}

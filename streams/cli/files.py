@@ -58,7 +58,7 @@ class InputFile:
     def __init__(self, name: str, form: Format | None = None) -> None:
         self.name = name
         self.bytes_total = Path(name).stat().st_size if name != "-" and Path(name).is_file() else None
-        self._format = form or ("csv" if ".csv" in Path(name).suffixes else "jsonl")
+        self.form: Format = form or ("csv" if ".csv" in Path(name).suffixes else "jsonl")
         self._disk: BinaryIO | None = None
 
     @property
@@ -76,16 +76,16 @@ class InputFile:
             CommandError: If the file is damaged, or lacks a column.
         """
         with self._open() as content:
-            yield from self._json_rows(content) if self._format == "jsonl" else self._csv_rows(content, columns)
+            yield from self._json_rows(content) if self.form == "jsonl" else self._csv_rows(content, columns)
 
     @functools.cached_property
     def content_hash(self) -> str | None:
-        """The hash of the whole content, uncompressed; none for standard input, which can be read only once.
+        """The hash of the whole content, uncompressed; none of standard input and pipes, which can be read only once.
 
         Raises:
             CommandError: If the file is damaged.
         """
-        if self.name == "-":
+        if self.bytes_total is None:
             return None
         digest = hashlib.sha256()
         with InputFile(self.name)._open() as content:

@@ -14,11 +14,13 @@ from infra.heartbeats import alive, read_heartbeats, read_supervision
 from infra.kafka_admin import Broker
 from infra.kafka_reading import topic_ranges
 from infra.settings import Settings
-from infra.stores import StoreError, StoreFile, StoreMissing
+from infra.store_errors import StoreError, StoreMissing
+from infra.stores import AgentStore
 from infra.watermarks import LogRange, Watermark, read_watermarks
 from schemas.heartbeats import Heartbeat, Supervision
 from schemas.tables import outbox, timers, work
 from streams.graph import AGENTS
+from streams.places import store_place
 from streams.topics import topic_name
 
 State = Literal["down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok"]
@@ -148,7 +150,7 @@ def agent_state(run: Run, behind_s: float | None, now: float) -> State:
     if any(beat.batch_started_at and now - beat.batch_started_at > BATCH_LIMIT_S for beat in run.living):
         return "stuck"
     states = {beat.state for beat in run.living}
-    if "waiting_for_broker" in states:
+    if states & {"waiting_for_broker", "waiting_for_database"}:
         return "waiting"
     if states != {"running"}:
         return "starting"
@@ -160,7 +162,8 @@ def _check_supervisor(supervision: Supervision | None, now: float) -> list[Part]
     if supervision is None:
         return []
     if alive(supervision, now):
-        return [Part(part="supervisor", state="ok", detail=f"pid {supervision.pid}")]
+        detail = f"pid {supervision.pid}" + (f" · metrics {supervision.metrics}" if supervision.metrics else "")
+        return [Part(part="supervisor", state="ok", detail=detail, last_error=supervision.metrics_error)]
     return [Part(part="supervisor", state="down")]
 
 
@@ -177,7 +180,7 @@ def run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | No
 
 def _read_store(settings: Settings, agent: str) -> _Stored | None:
     try:
-        with StoreFile(settings.home, agent).transaction() as connection:
+        with AgentStore(store_place(settings, agent)).transaction() as connection:
             tables = (outbox, work, timers)
             depths = [connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables]
             return _Stored(read_watermarks(connection), *depths)

@@ -46,6 +46,25 @@ class Kind:
     event_id: Callable[[Any], str]
     happened: str | None
 
+    def headers(self, record: Any, trace: bytes) -> list[tuple[str, bytes]]:
+        """Make the CloudEvents 1.0 headers of a record that is produced.
+
+        Args:
+            record: Of this kind.
+            trace: Its ``traceparent``.
+        """
+        happened = getattr(record, self.happened) if self.happened else None
+        at = happened or datetime.now(UTC)  # without one, a reader's SDK says when it reads
+        return [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.event_id(record).encode()),
+            ("ce_type", b"millrace.%s.v1" % self.singular.encode()),
+            ("ce_source", b"/millrace/produce"),
+            ("ce_time", at.isoformat().encode()),
+            ("content-type", b"application/json"),
+            ("traceparent", trace),
+        ]
+
 
 KINDS: Mapping[str, Kind] = {
     kind.topic: kind

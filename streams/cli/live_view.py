@@ -50,7 +50,7 @@ def screen_lines(now: Snapshot, at: float, width: int, height: int) -> Iterator[
     text_lines = max(LEAST_TEXT_LINES, (height - 1 - len(lines)) // max(len(now.names), 1) - 1)
     for product_id in now.names:
         summary = now.latest.get(product_id)
-        if summary is not None:
+        if summary is not None and summary.op == "upsert":
             lines.append(title_line(summary, at, width, now.names[product_id]))
             lines.extend(_first(list(paragraph_lines(summary.text, width)), text_lines))
     yield from lines[: height - 1]

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 import click
 import msgspec
@@ -52,25 +51,24 @@ def progress(kind: str, files: Sequence[InputFile], tally: Tally) -> Iterator[Ca
 
 
 class Rejections:
-    """Tells the first rejects and keeps them all.
+    """Tells the first rejects, and how many more there were.
 
     Args:
-        file: Where to keep them, one JSON object a line; none keeps none.
+        kept: Whether a file keeps them all.
     """
 
-    def __init__(self, file: TextIO | None) -> None:
-        self._file = file
+    def __init__(self, *, kept: bool) -> None:
+        self._kept = kept
         self._told = 0
 
-    def tell(self, file: InputFile, row: FoundRow, problem: Unreadable) -> None:
-        """Take one reject."""
+    def tell(self, file: InputFile, row: FoundRow, problem: Unreadable) -> str:
+        """Take one reject and return the line that is kept of it, a JSON object."""
         if self._told < TOLD:
             click.echo(rejection_line(file, row, problem), err=True)
             self._told += 1
             self._advise(row, problem)
-        if self._file is not None:
-            kept = {"file": file.name, "line": row.line, "reason": problem.reason, "field": problem.field}
-            self._file.write(msgspec.json.encode(kept | {"error": problem.error, "row": row.text}).decode() + "\n")
+        kept = {"file": file.name, "line": row.line, "reason": problem.reason, "field": problem.field}
+        return msgspec.json.encode(kept | {"error": problem.error, "row": row.text}).decode() if self._kept else ""
 
     def _advise(self, row: FoundRow, problem: Unreadable) -> None:
         if self._told == 1 and problem.reason == "missing_field" and row.values:
@@ -80,7 +78,7 @@ class Rejections:
     def tell_rest(self, rejected: int) -> None:
         """Say how many more there were."""
         if rejected > self._told:
-            where = "" if self._file is not None else "; --rejects FILE keeps them all"
+            where = "" if self._kept else "; --rejects FILE keeps them all"
             click.echo(f"rejected {rejected - self._told:,} more{where}", err=True)
 
 

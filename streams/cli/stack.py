@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from infra.heartbeats import read_supervision
 from infra.kafka_admin import Broker
 from infra.local.kafka import KafkaServer
 from infra.local.processes import Process
@@ -17,7 +18,12 @@ PARTS = ("kafka", "workers")
 STOP_WORKERS_S = 70.0
 """Longer than the supervisor gives its workers."""
 
-WIPED = ("kafka", "state", "faust", "run", "logs")
+SUPERVISOR_S = 10.0
+"""How long a new supervisor may take to say where its metrics are."""
+
+LOOK_S = 0.1
+
+WIPED = ("kafka", "state", "faust", "run", "logs", "produce")
 """Folders under home that ``down --wipe`` removes; programs are kept."""
 
 Tell = Callable[[str, str], None]
@@ -55,6 +61,8 @@ def bring_up(settings: Settings, parts: Collection[str], tell: Tell) -> None:
         tell("topics", ", ".join(f"{count} {word}" for word, count in counts.items()))
     if "workers" in parts:
         tell("workers", _start_workers(settings))
+        if settings.metrics.port:
+            tell("metrics", _metrics(settings))
 
 
 def take_down(settings: Settings, tell: Tell) -> None:
@@ -102,3 +110,16 @@ def _start_workers(settings: Settings) -> str:
         return f"run already (process {running.pid})"
     process.start([sys.executable, "-m", "streams", "worker"], os.environ)
     return f"started; their log is {os.path.relpath(process.log_file)}"
+
+
+def _metrics(settings: Settings) -> str:
+    """Ask the running supervisor where its metrics are: the port may have been taken."""
+    deadline = time.monotonic() + SUPERVISOR_S
+    while time.monotonic() < deadline:
+        running, told = workers(settings).running(), read_supervision(settings.home)
+        if running is None:
+            return "none: the workers' supervisor ended at once"
+        if told is not None and told.pid == running.pid:
+            return told.metrics or told.metrics_error or "none: the workers were started with MILLRACE_METRICS_PORT=0"
+        time.sleep(LOOK_S)
+    return "not known yet: see millrace status"

@@ -4,20 +4,30 @@ import difflib
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 import msgspec
 import sqlalchemy as sa
 
-from infra.stores import StoreFile
+from infra.store_errors import StoreMissing
+from infra.stores import AgentStore
 from schemas.summaries import Summary
 from schemas.tables import summaries
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
 from streams.cli.render import make_console, print_lines, printable
+from streams.cli.standing import METAVAR
 from streams.cli.summary_view import POINTS_SHOWN, product_lines, table_lines
+from streams.places import store_place
 
 AGENT = "summarize"
+TIMEOUT_S = 60.0
+OTHERS = "See `millrace summaries` for those that have."
+
+
+class NoSummary(CommandError):
+    """The product has none."""
 
 
 @click.command("summaries")
@@ -35,47 +45,92 @@ AGENT = "summarize"
     help="Of the table.",
 )
 @click.option("--quotes", default=0, type=click.IntRange(0, 6), metavar="N", help="Quotes under each point.")
+@click.option(
+    "--at-least", "receipts", multiple=True, metavar=METAVAR, help="Wait until this receipt is in it; repeatable."
+)
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(min=0), help=f"Seconds to wait at most. [default: {TIMEOUT_S:g}]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the records exactly as published, one a line.")
-def command(product: str | None, limit: int, points: int, quotes: int, order: str, as_json: bool) -> None:
+def command(
+    product: str | None,
+    limit: int,
+    points: int,
+    quotes: int,
+    order: str,
+    receipts: tuple[str, ...],
+    timeout_s: float | None,
+    as_json: bool,
+) -> None:
     """Show the standing summary of PRODUCT, or a table of many.
+
+    With --at-least it first waits until that is in them; timers become due at once. At the timeout it
+    shows what stands all the same, says on stderr how far that is behind, and exits with 4.
 
     \b
     Example:
       millrace summaries
       millrace summaries B000HD1278 --quotes 2
       millrace summaries --sort reviews --limit 100 --json
+      millrace summaries B000HD1278 --at-least millrace.reviews.v1:3:1041 --timeout 10
     """
-    store = StoreFile(load_settings().home, AGENT)
-    records = [read_record(store, product)] if product else newest_records(store, limit, order)
-    if as_json:
-        sys.stdout.buffer.writelines(record + b"\n" for record in records)
-        return
-    read = [msgspec.json.decode(record, type=Summary) for record in records]
+    if timeout_s is not None and not receipts:
+        raise click.UsageError("--timeout says how long to wait for --at-least, which is missing.")
+    settings = load_settings()
+    late = None
+    if receipts:
+        from streams.cli.receipts import await_receipts  # here: a plain read needs no broker
+
+        patience_s = TIMEOUT_S if timeout_s is None else timeout_s
+        late = await_receipts(settings, AGENT, receipts, patience_s, quiet=as_json)
+    with suppress(*([] if late is None else [StoreMissing, NoSummary])):  # it may stand when what is missing does
+        store = AgentStore(store_place(settings, AGENT))
+        records = [read_record(store, product)] if product else newest_records(store, limit, order)
+        if as_json:
+            sys.stdout.buffer.writelines(record + b"\n" for record in records)
+            sys.stdout.flush()
+        else:
+            show([msgspec.json.decode(record, type=Summary) for record in records], product, points, quotes)
+    if late is not None:
+        from streams.cli.lateness import tell_late  # here: as above
+
+        tell_late(settings, late, as_json=as_json)
+
+
+def show(found: Sequence[Summary], product: str | None, points: int, quotes: int) -> None:
+    """Print summaries for people: one product's in full, or a table.
+
+    Raises:
+        NoSummary: If the product's last review was deleted.
+    """
+    if product and found[0].op == "delete":
+        raise NoSummary(f"{printable(product)!r} has no reviews any more", OTHERS, code=Exit.NOT_FOUND)
     console = make_console()
     if product:
-        print_lines(console, product_lines(read[0], time.time(), console.width, points, quotes))
-    elif read:
-        print_lines(console, table_lines(read, time.time(), console.width))
+        print_lines(console, product_lines(found[0], time.time(), console.width, points, quotes))
+    elif found:
+        print_lines(console, table_lines(found, time.time(), console.width))
     else:
         console.print("No summary stands yet. Send reviews: millrace produce reviews FILE")
 
 
-def read_record(store: StoreFile, product: str) -> bytes:
+def read_record(store: AgentStore, product: str) -> bytes:
     """Read one product's summary as published.
 
     Raises:
-        CommandError: If it has none; names the nearest ids.
+        NoSummary: If it has none; names the nearest ids.
     """
     with store.transaction() as connection:
         found = connection.scalar(sa.select(summaries.c.record).where(summaries.c.product_id == product))
         if found is not None:
             return bytes(found)
-        near = nearest(product, list(connection.scalars(sa.select(summaries.c.product_id))))
-    remedy = f"Nearest: {', '.join(map(printable, near))}" if near else "See `millrace summaries` for those that have."
-    raise CommandError(f"no summary stands for {printable(product)!r}", remedy, code=Exit.NOT_FOUND)
+        known = connection.scalars(sa.select(summaries.c.product_id).where(summaries.c.review_count > 0))
+        near = nearest(product, list(known))
+    remedy = f"Nearest: {', '.join(map(printable, near))}" if near else OTHERS
+    raise NoSummary(f"no summary stands for {printable(product)!r}", remedy, code=Exit.NOT_FOUND)
 
 
-def newest_records(store: StoreFile, limit: int, order: str = "newest") -> list[bytes]:
+def newest_records(store: AgentStore, limit: int, order: str = "newest") -> list[bytes]:
     """Read many summaries as published, the newest or the most reviewed first."""
     by = summaries.c.updated_at if order == "newest" else summaries.c.review_count
     query = sa.select(summaries.c.record).where(summaries.c.review_count > 0)

@@ -84,7 +84,7 @@ def table_lines(summaries: Sequence[Summary], now: float, width: int) -> Iterato
     head = f"{pad('product', first)}  {'reviews':>8}  {'stars':>5}  {'updated':>8}  what stands"
     yield Text(cut(head, width), style="bold")
     for one in summaries:
-        words = printable(one.text) if one.text else "no text yet"
+        words = printable(one.text) if one.text else "no text now" if one.text is None else "no text yet"
         line = Text(pad(printable(one.product_id), first))
         line.append(f"  {count(one.metrics.review_count):>8}  {_stars(one.metrics.mean_rating):>5}")
         line.append(f"  {age(now - one.updated_at.timestamp()):>8}", style=QUIET)
@@ -118,9 +118,10 @@ def title_line(summary: Summary, now: float, width: int, name: str | None = None
 
 
 def paragraph_lines(text: str | None, width: int) -> Iterator[Text]:
-    """Wrap a text, indented; without one say so."""
+    """Wrap a text, indented; without one say why: none is written yet, or there was nothing to write."""
     if not text:
-        yield Text("  No text yet: too few reviews say the same.", style=QUIET)
+        why = "No text now: one is being written." if text is None else "No text yet: too few reviews say the same."
+        yield Text(f"  {why}", style=QUIET)
         return
     for line in _wrapped(printable(text), min(width - 2, MEASURE)):
         yield Text(f"  {line}")

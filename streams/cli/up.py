@@ -11,6 +11,7 @@ from infra.settings import Settings
 from streams.cli.context import check_supported, load_settings
 from streams.cli.errors import CommandError
 from streams.cli.stack import PARTS, bring_up, take_down, workers
+from streams.places import check_stores
 
 LOOK_S = 0.5
 
@@ -30,7 +31,8 @@ def _read_parts(ctx: click.Context, parameter: click.Parameter, value: str | Non
 def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
     """Start Kafka, create the topics, start the workers; what runs already is left alone.
 
-    Kafka is our own, unless MILLRACE_KAFKA names one. Everything lives under MILLRACE_HOME.
+    Kafka is our own, unless MILLRACE_KAFKA names one. Results live under MILLRACE_HOME, unless MILLRACE_SQL names a
+    Postgres.
 
     \b
     Example:
@@ -45,6 +47,8 @@ def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
 
     settings = load_settings()
     check_supported(settings)
+    if "workers" in parts:
+        check_stores(settings)
     if detach:
         bring_up(settings, parts, tell)
         return

@@ -49,7 +49,8 @@ def measure(reviews: Sequence[Review]) -> dict[str, float]:
     moments.append(time.process_time())
     products: dict[str, Product] = {}
     for review, own, rows in zip(reviews, claims, vectors, strict=True):
-        products.setdefault(review.product_id, Product(review.product_id)).fold(review, AT, own, rows)
+        product = products.setdefault(review.product_id, Product(review.product_id))
+        product.fold(review, product.review_count, AT, own, rows)
     moments.append(time.process_time())
     dumped_bytes = [sum(map(len, product.dump_changed().values())) for product in products.values()]
     moments.append(time.process_time())

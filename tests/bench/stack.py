@@ -15,8 +15,9 @@ from infra.heartbeats import read_heartbeats
 from infra.kafka_admin import Broker
 from infra.local.kafka import KafkaServer
 from infra.settings import Settings
-from infra.stores import StoreFile
+from infra.stores import AgentStore
 from schemas.heartbeats import Heartbeat
+from streams.places import store_place
 from streams.topics import declarations
 
 CHECKOUT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ class Stack:
             "MILLRACE_HOME": str(self.home),
             "MILLRACE_KAFKA": self.kafka.bootstrap,
             "MILLRACE_LOG_LEVEL": "warning",
+            "MILLRACE_METRICS_PORT": "0",
             "PYTHONPATH": str(CHECKOUT),
             **environ,
         }
@@ -88,9 +90,9 @@ class Stack:
         command = [sys.executable, "-m", "streams", "wait", "--timeout", "900"]
         subprocess.run(command, env=self.environ, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
 
-    def store(self, agent: str) -> StoreFile:
+    def store(self, agent: str) -> AgentStore:
         """One agent's store, for a look or a change from outside."""
-        return StoreFile(self.home, agent, "rw")
+        return AgentStore(store_place(self.settings, agent), "rw")
 
     def resident_mb(self) -> float:
         """Resident memory of the broker, the supervisor and the workers, MB."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from infra.database import Store, Waits, open_engine
+from infra.database import Store, Waits, open_store
 from infra.outbox import Cause
+from infra.places import StorePlace
 from models.sentence_table import SentenceTable
 from processors.simulator.scoring import score_reading
 from processors.simulator.simulator import Simulator
@@ -20,7 +21,11 @@ from schemas.heartbeats import Counters
 from schemas.reviews import Review
 from schemas.summaries import Summary
 from streams.digest import DigestHandler
+from streams.digest_decision import Delays
 from streams.events import Event
+from streams.products import Products
+from streams.shadows import Shadows
+from tests.bench import delivery
 from tests.bench.load import invented_reviews, published, real_reviews, send
 from tests.bench.stack import Stack
 from tests.quality.reading import read
@@ -48,6 +53,11 @@ def run(data: Path | None, tell: Tell) -> tuple[str, Figures]:
         figures["resident_mb"] = round(stack.resident_mb())
         tell("the points once more, with the ledger kept")
         figures |= replay(stack)
+        stack.stop_workers()
+        tell("the loop with and without fence and outbox, on both databases")
+        figures |= delivery.run(stack, backlog)
+    tell("the same backlog on Postgres")
+    figures["reviews_per_s_postgres"] = on_postgres(backlog)
     tell("cost of a review at product sizes 10 and 10,000")
     figures["cost_ratio_10k_to_10"] = cost_ratio()
     tell("points against the simulator's truth")
@@ -76,6 +86,15 @@ def throughput(stack: Stack, reviews: Sequence[Review]) -> Figures:
         "writer_calls_per_1000": round(rewrites / len(reviews) * 1000, 1),
         "refreshes_per_1000": round(counters["refreshes"] / len(reviews) * 1000, 1),
     }
+
+
+def on_postgres(reviews: Sequence[Review]) -> float | None:
+    """Reviews a second with all state in a Postgres on this machine; none where none is installed."""
+    with delivery.database_url("postgres") as url:
+        if url is None:
+            return None
+        with Stack(MILLRACE_SQL=url) as stack:
+            return throughput(stack, reviews)["reviews_per_s"]
 
 
 def freshness(stack: Stack, reviews: Sequence[Review]) -> Figures:
@@ -140,14 +159,14 @@ def cost_ratio() -> float:
 
 def _cost(reviews: Sequence[Review], first: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(open_engine(Path(folder) / "digest.db", [tables.delivery, tables.digest]), Waits())
+        store = open_store(StorePlace("digest", Path(folder)), Waits())
         handler = DigestHandler(
             store,
             SentenceTable.load(),
+            Products(store, 100),
+            Shadows(store),
             points_topic="points",
-            unread_s=30,
-            quiet_s=5,
-            cached_products=100,
+            delays=Delays(30, 5),
             counters=Counters(),
             now=time.time,
         )

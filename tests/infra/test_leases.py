@@ -88,11 +88,21 @@ def test_inputs_that_come_during_a_lease_are_kept_apart_and_replace_the_finished
     leases.record(connection, [task(1, 10)])
     (leased,) = lease(connection)
     leases.record(connection, [task(2, 14), task(3, 15)])
-    leases.finish(connection, leased, OURS)
+    leases.finish(connection, leased)
     (again,) = lease(connection)
     assert (again.revision, again.attempts, offsets(again)) == (3, 1, [14])
-    leases.finish(connection, again, OURS)
+    leases.finish(connection, again)
     assert leases.depth(connection) == 0
+
+
+def test_an_older_input_that_is_recorded_again_during_a_lease_is_the_oldest(connection):
+    leases.record(connection, [task(1, 10)])
+    (first,) = lease(connection)
+    leases.record(connection, [task(2, 11)])
+    leases.record(connection, [task(3, 10)])  # what was just done does not fit any more
+    leases.finish(connection, first)
+    (again,) = lease(connection)
+    assert offsets(again) == [10]
 
 
 def test_the_watermark_stays_at_the_oldest_input_until_the_lease_is_finished(connection):
@@ -107,9 +117,9 @@ def test_the_watermark_stays_at_the_oldest_input_until_the_lease_is_finished(con
     (leased,) = lease(connection)
     leases.record(connection, [task(2, 14)])
     mark()
-    leases.finish(connection, leased, OURS)
+    leases.finish(connection, leased)
     mark()
-    leases.finish(connection, lease(connection)[0], OURS)
+    leases.finish(connection, lease(connection)[0])
     mark()
     assert marks == [10, 14, 50]
 
@@ -123,19 +133,19 @@ def test_inputs_of_several_partitions_are_all_told(connection):
 def test_work_taken_over_by_somebody_else_cannot_be_finished(connection):
     leases.record(connection, [task(1, 10)])
     (ours,) = lease(connection, OURS)
-    assert leases.holds(connection, ours, OURS)
+    assert leases.holds(connection, ours)
     (theirs,) = lease(connection, THEIRS, NOW + 61)
-    assert not leases.holds(connection, ours, OURS)
+    assert not leases.holds(connection, ours)
     with pytest.raises(LeaseLost):
-        leases.finish(connection, ours, OURS)
-    leases.finish(connection, theirs, THEIRS)
+        leases.finish(connection, ours)
+    leases.finish(connection, theirs)
     assert leases.depth(connection) == 0
 
 
 def test_postponed_work_keeps_its_inputs_and_comes_back_when_its_wait_is_over(connection):
     leases.record(connection, [task(1, 10)])
     (leased,) = lease(connection)
-    leases.postpone(connection, leased, OURS, NOW + 8, "429 " * 1_000)
+    leases.postpone(connection, leased, NOW + 8, "429 " * 1_000)
     assert len(row(connection).last_error) == 500
     assert lease(connection, now=NOW + 7) == []
     (again,) = lease(connection, now=NOW + 8)
@@ -146,14 +156,14 @@ def test_work_that_is_not_ours_any_more_is_not_postponed(connection):
     leases.record(connection, [task(1, 10)])
     (ours,) = lease(connection, OURS)
     lease(connection, THEIRS, NOW + 61)
-    leases.postpone(connection, ours, OURS, NOW + 500, "too late")
-    assert (row(connection).lease_owner, row(connection).last_error) == (THEIRS, None)
+    leases.postpone(connection, ours, NOW + 500, "too late")
+    assert (row(connection).lease_owner.split("/")[0], row(connection).last_error) == (THEIRS, None)
 
 
 def test_news_do_not_cut_short_the_wait_after_a_failure(connection):
     leases.record(connection, [task(1, 10)])
     (leased,) = lease(connection)
-    leases.postpone(connection, leased, OURS, NOW + 300, "429")
+    leases.postpone(connection, leased, NOW + 300, "429")
     leases.record(connection, [task(2, 11, not_before=NOW + 2)])
     assert lease(connection, now=NOW + 299) == []
     (again,) = lease(connection, now=NOW + 300)
@@ -164,7 +174,7 @@ def test_news_that_come_during_a_call_get_a_deadline_of_their_own(connection):
     leases.record(connection, [task(1, 10, deadline=NOW + 1)])
     (leased,) = lease(connection)
     leases.record(connection, [task(2, 11, not_before=NOW + 50 + 2, deadline=NOW + 50 + 30)])
-    leases.finish(connection, leased, OURS)
+    leases.finish(connection, leased)
     assert lease(connection, now=NOW + 51) == []
     assert len(lease(connection, now=NOW + 52)) == 1
 
@@ -182,4 +192,56 @@ def test_owners_with_the_wildcards_of_like_are_taken_literally(connection):
     leases.record(connection, [task(1, 10)])
     lease(connection, "summarizeX0:old")
     leases.release(connection, "write", "summarize_0:")
-    assert row(connection).lease_owner == "summarizeX0:old"
+    assert row(connection).lease_owner.startswith("summarizeX0:old/")
+    leases.renew(connection, "write", "summarize_0:old", NOW + 500)
+    assert row(connection).lease_until == NOW + 60
+
+
+def test_a_lease_of_work_recorded_anew_is_another_one_even_in_the_same_process(connection):
+    leases.record(connection, [task(1, 10)])
+    (first,) = lease(connection)
+    leases.cancel(connection, "write", ["p"])
+    leases.record(connection, [task(5, 20)])
+    (second,) = lease(connection)
+    assert (leases.holds(connection, first), leases.holds(connection, second)) == (False, True)
+    leases.give_back(connection, first)
+    leases.postpone(connection, first, NOW + 9, "late")
+    with pytest.raises(LeaseLost):
+        leases.finish(connection, first)
+    assert (row(connection).lease_owner, row(connection).last_error) == (second.token, None)
+    assert leases.inputs(connection, "write", ["p"]) == {"p": [Cause(POINTS, 0, 20)]}
+
+
+def test_cancelled_work_is_gone_with_all_its_inputs_whoever_holds_it(connection):
+    leases.record(connection, [task(1, 10), task(1, 11, key="q"), dataclasses.replace(task(1, 12), kind="other")])
+    lease(connection, limit=1)
+    leases.record(connection, [task(2, 13)])
+    leases.cancel(connection, "write", ["p", "unknown"])
+    leases.cancel(connection, "write", [])
+    assert [one.key for one in lease(connection)] == ["q"]
+    assert leases.inputs(connection, "write", ["p", "q"]) == {"q": [Cause(POINTS, 0, 11)]}
+    assert leases.inputs(connection, "other", ["p"]) == {"p": [Cause(POINTS, 0, 12)]}
+
+
+def test_work_that_is_given_back_may_be_leased_at_once_with_all_its_inputs(connection):
+    leases.record(connection, [task(1, 10)])
+    (leased,) = lease(connection)
+    leases.record(connection, [task(2, 14)])
+    leases.give_back(connection, leased)
+    (again,) = lease(connection)
+    assert (again.revision, again.attempts, offsets(again)) == (2, 1, [10])
+
+
+def test_inputs_are_the_oldest_of_each_partition_leased_or_not(connection):
+    leases.record(connection, [task(1, 10)])
+    lease(connection)
+    leases.record(connection, [task(2, 14), task(3, 70, partition=1)])
+    assert leases.inputs(connection, "write", ["p", "q"]) == {"p": [Cause(POINTS, 0, 10), Cause(POINTS, 1, 70)]}
+
+
+def test_work_carries_the_trace_of_its_newest_input_that_had_one(connection):
+    leases.record(connection, [task(1, 10, trace={"traceparent": b"old"}), task(2, 11, trace={"traceparent": b"new"})])
+    leases.record(connection, [task(3, 12), task(2, 13, trace={"traceparent": b"late and older"})])
+    assert lease(connection)[0].trace == {"traceparent": b"new"}
+    leases.record(connection, [task(1, 14, key="q")])
+    assert lease(connection)[0].trace == {}

@@ -67,3 +67,26 @@ def test_another_output_takes_the_place_and_the_cause_of_a_refused_one(connectio
     outbox.replace(connection, first.seq, letter)
     again, _ = outbox.oldest(connection, [(REVIEWS, 0)], 10)
     assert (again.seq, again.output, again.cause) == (first.seq, letter, first.cause)
+
+
+def test_what_waits_for_one_key_says_what_the_newest_output_says_and_keeps_its_place(connection):
+    older = [Output("points", b"p", b"secret"), Output("points", b"q", b"kept"), Output("letters", b"p", b"kept")]
+    outbox.add(connection, [(one, Cause(REVIEWS, place, place)) for place, one in enumerate(older)])
+    outbox.add(connection, [(older[0], Cause(REVIEWS, 0, 9))])
+    newest = Output("points", b"p", b"clean", {"ce_id": b"new"})
+    outbox.supersede(connection, "points", b"p", newest)
+    found = outbox.oldest(connection, [(REVIEWS, number) for number in range(3)], 10)
+    assert [one.output for one in found] == [newest, older[1], older[2], newest]
+    assert [one.cause.offset for one in found] == [0, 1, 2, 9]
+
+
+def test_nothing_that_waits_is_nothing_to_be_superseded(connection):
+    outbox.supersede(connection, "points", b"p", Output("points", b"p", b"clean"))
+    assert outbox.depth(connection) == 0
+
+
+def test_what_waits_for_one_topic_is_listed_whatever_its_key_and_input(connection):
+    add(connection, (0, 9), (1, 4))
+    outbox.add(connection, [(Output("dead-letters", b"k", b"v"), Cause(REVIEWS, 0, 5))])
+    assert [one.cause.offset for one in outbox.for_topic(connection, "points")] == [9, 4]
+    assert [one.output.key for one in outbox.for_topic(connection, "dead-letters")] == [b"k"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from infra.errors import SettingsError
+from infra.places import StorePlace
 from infra.settings import Settings
+from infra.settings_reading import Secret
 from infra.settings_text import default_file, shown
 
 
@@ -62,11 +64,21 @@ def test_the_file_can_be_named_by_a_variable(tmp_path):
         ({"MILLRACE_WRITER": "openai:"}, "", "is none of"),
         ({"MILLRACE_KAFKA_SECURITY_PROTOCOL": "ssl"}, "", "is none of PLAINTEXT, SSL"),
         ({}, "[kafka\n", "is no TOML"),
+        ({"MILLRACE_SQL": "mysql://me:hunter2@db/shop"}, "", "sql.url: mysql is no database we can use; Postgres is"),
+        ({"MILLRACE_SQL": "sqlite:///state.db"}, "", "or leave it empty"),
+        ({"MILLRACE_SQL": "db.example/shop"}, "", "sql.url: this is no database we can use"),
+        ({"MILLRACE_SQL": "postgresql:/me@db/shop"}, "", "is no database we can use"),
+        ({"MILLRACE_SQL": "postgresql://me:hunter2@db:many/shop"}, "", "host and port cannot be read"),
+        ({"MILLRACE_SQL": "postgresql://me:hunter2@db"}, "", "no database is named in it"),
+        ({}, '[sql]\nschema_prefix = "Shop"', "'Shop' is no name of a schema"),
+        ({}, '[sql]\nschema_prefix = "pg_shop"', "is no name of a schema"),
+        ({}, '[sql]\nschema_prefix = "x; drop"', "is no name of a schema"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_is_right(tmp_path, environ, text, told):
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=told) as refused:
         Settings.from_env(environ, write(tmp_path, text))
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_missing_file_is_told():
@@ -84,6 +96,20 @@ def test_secrets_show_nowhere_but_reach_the_client():
     assert "hunter" not in told
     assert "db" in told
     assert settings.kafka.sasl_password.reveal() == "hunter2"
+
+
+@pytest.mark.parametrize("password", ["p@ss", "a/b", "a?b", "a:b@c", "a#b"])
+def test_a_password_with_any_character_is_masked_whole(password):
+    assert repr(Secret(f"postgresql://me:{password}@db.example/shop")) == "postgresql://***@db.example/shop"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_a_postgres_is_named_as_people_name_it(scheme):
+    settings = Settings.from_env({"MILLRACE_SQL": f"{scheme}://me:hunter2@db.example/shop"})
+    place = StorePlace("digest", settings.home, settings.sql.url, settings.sql.schema_prefix)
+    assert place.label == "db.example:5432/shop, schema millrace_digest"
+    assert place.address().drivername == "postgresql+psycopg"
+    assert "hunter2" not in repr(place)
 
 
 def test_a_refused_secret_is_not_in_the_error(tmp_path):

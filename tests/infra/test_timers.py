@@ -3,6 +3,9 @@ import pytest
 from infra import timers
 from infra.fences import Moved
 from infra.outbox import Cause
+from infra.timers import Waiter
+from infra.watermarks import read_watermarks
+from schemas.tables import fences
 
 REVIEWS = "millrace.reviews.v1"
 MINE = [(REVIEWS, 0), (REVIEWS, 1)]
@@ -15,8 +18,11 @@ def connection(store):
         yield connection
 
 
-def schedule(connection, key: str, offset: int, *, partition: int = 0, due_at: float, deadline: float) -> None:
-    timers.schedule(connection, "read", [(key, Cause(REVIEWS, partition, offset))], due_at=due_at, deadline=deadline)
+def schedule(
+    connection, key: str, offset: int, *, partition: int = 0, due_at: float, deadline: float, **trace: bytes
+) -> None:
+    waiter = Waiter(key, Cause(REVIEWS, partition, offset), trace)
+    timers.schedule(connection, "read", [waiter], due_at=due_at, deadline=deadline)
 
 
 def due(connection, now: float = NOW, partitions=MINE, limit: int = 10) -> list[timers.Timer]:
@@ -85,7 +91,7 @@ def test_a_timer_that_was_pushed_back_meanwhile_is_not_taken(connection):
 def test_a_cancelled_timer_is_gone_with_its_inputs_and_others_stay(connection):
     for key in ("p", "q"):
         schedule(connection, key, 7, due_at=NOW, deadline=NOW)
-    timers.schedule(connection, "other", [("p", Cause(REVIEWS, 0, 1))], due_at=NOW, deadline=NOW)
+    timers.schedule(connection, "other", [Waiter("p", Cause(REVIEWS, 0, 1))], due_at=NOW, deadline=NOW)
     timers.cancel(connection, "read", ["p", "unknown"])
     timers.cancel(connection, "read", [])
     assert [timer.key for timer in due(connection)] == ["q"]
@@ -99,3 +105,40 @@ def test_a_timer_starts_anew_after_it_was_served(connection):
     schedule(connection, "p", 50, due_at=NOW + 5, deadline=NOW + 30)
     (timer,) = due(connection, NOW + 5)
     assert timer.inputs == (Cause(REVIEWS, 0, 50),)
+
+
+def test_a_timer_carries_the_trace_of_its_newest_input_that_had_one(connection):
+    schedule(connection, "p", 7, due_at=NOW, deadline=NOW, traceparent=b"old")
+    schedule(connection, "p", 8, due_at=NOW, deadline=NOW, traceparent=b"new")
+    schedule(connection, "p", 9, due_at=NOW, deadline=NOW)
+    schedule(connection, "q", 10, due_at=NOW, deadline=NOW)
+    assert [timer.trace for timer in due(connection)] == [{"traceparent": b"new"}, {}]
+
+
+def test_inputs_join_a_timer_that_is_set_without_moving_it_and_keep_its_oldest(connection):
+    schedule(connection, "p", 7, due_at=NOW, deadline=NOW + 30, traceparent=b"first")
+    timers.join(connection, "read", [Waiter("p", Cause(REVIEWS, 0, 9)), Waiter("p", Cause(REVIEWS, 1, 4))])
+    (timer,) = due(connection)
+    assert timer == timers.Timer(
+        "read", "p", NOW, (Cause(REVIEWS, 0, 7), Cause(REVIEWS, 1, 4)), {"traceparent": b"first"}
+    )
+
+
+def test_an_input_that_joins_after_a_newer_one_of_the_same_run_was_scheduled_is_the_oldest(connection):
+    schedule(connection, "p", 9, partition=1, due_at=NOW, deadline=NOW + 30)
+    timers.join(connection, "read", [Waiter("p", Cause(REVIEWS, 1, 8)), Waiter("p", Cause(REVIEWS, 1, 7))])
+    assert timers.inputs(connection, "read", ["p"]) == {"p": [Cause(REVIEWS, 1, 7)]}
+
+
+def test_where_no_timer_is_set_nothing_waits_so_no_watermark_is_held(connection):
+    place = {"topic": REVIEWS, "partition": 0, "next_offset": 50, "cluster_id": "c", "topic_id": "t"}
+    connection.execute(fences.insert().values(place))
+    timers.join(connection, "read", [Waiter("p", Cause(REVIEWS, 0, 9))])
+    timers.join(connection, "read", [])
+    assert timers.inputs(connection, "read", ["p"]) == {}
+    assert read_watermarks(connection)[REVIEWS, 0].offset == 50
+
+
+def test_nobody_waiting_sets_no_timer(connection):
+    timers.schedule(connection, "read", [], due_at=NOW, deadline=NOW)
+    assert timers.depth(connection) == 0

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -12,14 +11,20 @@ from collections import defaultdict
 from pathlib import Path
 
 import msgspec
+import sqlalchemy as sa
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from infra.heartbeats import heartbeat_path
+from infra.settings import Settings
+from infra.store_errors import StoreMissing
+from infra.stores import AgentStore
 from models.sentence_table import SentenceTable
 from processors.digest.product import Product
 from processors.language.claims import split_claims
 from processors.simulator.simulator import Simulator
 from schemas.points import Points
 from schemas.summaries import Summary
+from streams.places import store_place
 from streams.summarize import reading_of
 from streams.topics import topic_name
 
@@ -73,8 +78,27 @@ class Workers:
                 process.wait()
 
     def query(self, agent, statement):
-        with contextlib.closing(sqlite3.connect(self.home / "state" / f"{agent}.db", timeout=60)) as connection:
-            return connection.execute(statement).fetchall()
+        """Rows of an agent's store, whichever database it is on.
+
+        Raises:
+            StoreMissing: If the agent has not made it yet.
+        """
+        with AgentStore(self._place(agent)).transaction() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+    def change(self, agent, *statements):
+        """Change an agent's store behind its back: SQL, or statements of SQLAlchemy."""
+        with AgentStore(self._place(agent), "rw").transaction() as connection:
+            for statement in statements:
+                connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+
+    def beat(self, agent, slot=0):
+        """The newest heartbeat of a worker, as it is written; empty before the first."""
+        path = heartbeat_path(self.home, agent, slot)
+        return path.read_text() if path.exists() else ""
+
+    def _place(self, agent):
+        return store_place(Settings.from_env(self.environ), agent)
 
     def rest(self, sent, timeout_s=90.0, keep_up=True):
         """Wait until everything sent is folded, read, written and published."""
@@ -92,13 +116,14 @@ class Workers:
                 "SELECT (SELECT count(*) FROM summaries), (SELECT coalesce(sum(points_revision), 0) FROM summaries), "
                 "(SELECT count(*) FROM work) + (SELECT count(*) FROM outbox)",
             )[0]
-        except sqlite3.OperationalError:
+        except StoreMissing:
             return False
         return shown == (*products, 0)
 
     def told(self):
         tail = self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
-        return f"exit codes {[p.poll() for p in self.processes.values()]}\n{tail}"
+        beats = [self.beat(*place) for place in self.processes]
+        return f"exit codes {[p.poll() for p in self.processes.values()]}\n{tail}\n{beats}"
 
 
 def with_broken(values, count):
@@ -176,7 +201,8 @@ def fold_offline(reviews):
     for review in reviews:
         product = products.setdefault(review.product_id, Product(review.product_id))
         claims = split_claims(review.text or "")
-        product.fold(review, review.created_at, claims, table.encode([claim.text for claim in claims]))
+        vectors = table.encode([claim.text for claim in claims])
+        product.fold(review, product.review_count, review.created_at, claims, vectors)
     return {product_id: product.read(table.encode) for product_id, product in products.items()}
 
 

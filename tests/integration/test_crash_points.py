@@ -17,11 +17,13 @@ def test_every_crash_point_is_tried():
 
 
 @pytest.mark.parametrize(("digest", "summarize"), list(zip(DIGEST, reversed(SUMMARIZE), strict=True)))
-def test_kills_there_lose_nothing_and_count_nothing_twice(digest, summarize, tmp_path, kafka_settings, topics):
+def test_kills_there_lose_nothing_and_count_nothing_twice(
+    digest, summarize, tmp_path, kafka_settings, topics, store_environ
+):
     reviews, values = simulated(300, seed=len(digest))
     values = with_broken(values, 20)
     send(kafka_settings, values[:150])
-    workers = Workers(tmp_path, kafka_settings)
+    workers = Workers(tmp_path, kafka_settings, **store_environ)
     try:
         victims = [
             workers.start(agent, MILLRACE_CRASH_AT=f"{point}:{1 if 'timer' in point or 'work' in point else 2}")

@@ -1,64 +1,19 @@
 """``millrace produce`` against a real broker: what a person sends is what is there."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import msgspec
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
-from infra.kafka import admin_options
-from infra.kafka_admin import Broker
-from infra.kafka_reading import topic_ranges
 from schemas.records import decode
 from schemas.reviews import Review
+from tests.integration.command_line import CommandLine, records, write
 
 
 @pytest.fixture
 def millrace(kafka_settings, topics, tmp_path):
-    """Run the command line in a folder of its own against this test's topics."""
-    ours = {
-        "MILLRACE_KAFKA": kafka_settings.bootstrap,
-        "MILLRACE_KAFKA_PREFIX": kafka_settings.prefix,
-        "MILLRACE_HOME": str(tmp_path / "home"),
-    }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
-
-    def run(*arguments, stdin=None, wait=True, **more):
-        command = [sys.executable, "-m", "streams", *map(str, arguments)]
-        environ = kept | ours | {"PYTHONPATH": str(Path.cwd())} | more
-        if not wait:
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-            return subprocess.Popen(command, env=environ, text=True, **pipes)
-        return subprocess.run(command, env=environ, input=stdin, capture_output=True, text=True, timeout=120)
-
-    return run
-
-
-def records(settings, topics, logical="reviews"):
-    """Read everything of one topic: (partition, offset) to record."""
-    name = next(one.name for one in topics if f".{logical}." in one.name)
-    with Broker(settings) as broker:
-        ranges = topic_ranges(broker, [name])
-    consumer = KafkaConsumer(**admin_options(settings), group_id=None, auto_offset_reset="earliest")
-    consumer.assign([TopicPartition(*place) for place in ranges])
-    found = {}
-    deadline = time.monotonic() + 30
-    while len(found) < sum(end for _, end in ranges.values()) and time.monotonic() < deadline:
-        for batch in consumer.poll(timeout_ms=200).values():
-            found |= {(record.partition, record.offset): record for record in batch}
-    consumer.close()
-    return found
-
-
-def write(path, rows):
-    path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-    return path
+    return CommandLine(kafka_settings, tmp_path / "home")
 
 
 def test_records_arrive_whole_with_key_headers_and_receipts_in_order(millrace, kafka_settings, topics, tmp_path):
@@ -73,7 +28,7 @@ def test_records_arrive_whole_with_key_headers_and_receipts_in_order(millrace, k
     assert told.returncode == 0, told.stderr
     outcome = json.loads(told.stdout)
     assert (outcome["produced"], outcome["rejected"]) == (3_000, 0)
-    found = records(kafka_settings, topics)
+    found = records(kafka_settings)
     assert len(found) == 3_000
     lines = receipts.read_text().splitlines()
     assert len(set(lines)) == 3_000
@@ -100,7 +55,7 @@ def test_one_key_keeps_its_order_and_its_partition(millrace, kafka_settings, top
     rows = [{"product_id": f"p{number % 9}", "review_id": f"{number:05}", "text": "x"} for number in range(2_000)]
     assert millrace("produce", "reviews", write(tmp_path / "r.jsonl", rows)).returncode == 0
     by_key = {}
-    for place, record in sorted(records(kafka_settings, topics).items()):
+    for place, record in sorted(records(kafka_settings).items()):
         by_key.setdefault(record.key, []).append((place[0], decode(record.value, Review).review_id))
     for found in by_key.values():
         assert len({partition for partition, _ in found}) == 1
@@ -111,7 +66,7 @@ def test_sending_a_file_twice_makes_the_same_records(millrace, kafka_settings, t
     file = write(tmp_path / "r.jsonl", [{"product_id": "p", "text": "same"}] * 50)
     for _ in range(2):
         assert millrace("produce", "reviews", file).returncode == 0
-    values = [record.value for record in records(kafka_settings, topics).values()]
+    values = [record.value for record in records(kafka_settings).values()]
     assert len(values) == 100
     assert len(set(values)) == 50
 
@@ -140,7 +95,7 @@ def test_bad_rows_are_told_kept_and_counted_and_the_good_ones_sent(millrace, kaf
         (5, "date_out_of_range", "created_at"),
     ]
     assert json.loads(kept[0]["row"]) == rows[1]
-    assert {decode(one.value, Review).review_id for one in records(kafka_settings, topics).values()} == {"good", "last"}
+    assert {decode(one.value, Review).review_id for one in records(kafka_settings).values()} == {"good", "last"}
 
 
 def test_a_missing_column_comes_with_the_columns_there_are(millrace, tmp_path):
@@ -156,31 +111,31 @@ def test_the_rate_is_kept_and_the_limit_too(millrace, kafka_settings, topics, tm
     outcome = json.loads(told.stdout)
     assert outcome["produced"] == 300
     assert 1.4 < outcome["seconds"] < 4
-    assert len(records(kafka_settings, topics)) == 300
+    assert len(records(kafka_settings)) == 300
 
 
 def test_a_slow_pipe_is_sent_as_it_comes(millrace, kafka_settings, topics):
-    process = millrace("produce", "reviews", "-", wait=False)
+    process = millrace.start("produce", "reviews", "-")
     process.stdin.write('{"product_id": "p", "text": "first"}\n')
     process.stdin.flush()
     deadline = time.monotonic() + 30
-    while not records(kafka_settings, topics) and time.monotonic() < deadline:
+    while not records(kafka_settings) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert len(records(kafka_settings, topics)) == 1  # while the pipe is still open
+    assert len(records(kafka_settings)) == 1  # while the pipe is still open
     out, _ = process.communicate('{"product_id": "p", "text": "second"}\n', timeout=30)
     assert "sent 2 reviews" in out
 
 
 def test_an_interrupted_sending_says_what_was_confirmed(millrace, kafka_settings, topics, tmp_path):
     rows = [{"product_id": "p", "text": f"{number}"} for number in range(10_000)]
-    process = millrace("produce", "reviews", write(tmp_path / "r.jsonl", rows), "--rate", "100", "--json", wait=False)
+    process = millrace.start("produce", "reviews", write(tmp_path / "r.jsonl", rows), "--rate", "100", "--json")
     deadline = time.monotonic() + 30
-    while not records(kafka_settings, topics) and time.monotonic() < deadline:
+    while not records(kafka_settings) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert json.loads(out)["produced"] == len(records(kafka_settings, topics)) > 0
+    assert json.loads(out)["produced"] == len(records(kafka_settings)) > 0
 
 
 @pytest.mark.parametrize(
@@ -212,7 +167,7 @@ def test_an_interrupted_sending_says_what_was_confirmed(millrace, kafka_settings
 def test_every_kind_has_its_topic_key_and_id(millrace, kafka_settings, topics, tmp_path, kind, row, key, event_id):
     told = millrace("produce", kind, write(tmp_path / "rows.jsonl", [row]))
     assert told.returncode == 0, told.stderr
-    (record,) = records(kafka_settings, topics, kind).values()
+    (record,) = records(kafka_settings, kind).values()
     assert record.key == key
     assert dict(record.headers)["ce_id"] == event_id
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,18 +10,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from infra.store_errors import StoreMissing
 from tests.integration.harness import CHECKOUT, Workers, check_everything, send, simulated, wait_until
 
 
 @pytest.fixture
-def workers(tmp_path, kafka_settings, topics):
-    workers = Workers(tmp_path, kafka_settings)
+def workers(tmp_path, kafka_settings, topics, store_environ):
+    workers = Workers(tmp_path, kafka_settings, **store_environ)
     yield workers
     workers.stop()
 
 
 def supervise(workers, *arguments, **environ):
     command = [sys.executable, "-m", "streams", "worker", *arguments]
+    environ = {"MILLRACE_METRICS_PORT": "0", **environ}
     with workers.log.open("ab") as log:
         return subprocess.Popen(command, env={**workers.environ, **environ}, cwd=CHECKOUT, stdout=log, stderr=log)
 
@@ -92,6 +93,6 @@ def child_state(workers):
 
 
 def digested(workers):
-    with contextlib.suppress(sqlite3.OperationalError):
+    with contextlib.suppress(StoreMissing):
         return workers.query("digest", "SELECT coalesce(sum(next_offset), 0) FROM fences")[0][0]
     return 0

@@ -16,7 +16,7 @@ def fold(product: Product, review: Review, table: SentenceTable) -> None:
     """Fold one review in, at its own time or a fixed one."""
     claims = split_claims(review.text or "")
     vectors = table.encode([claim.text for claim in claims])
-    product.fold(review, review.created_at or UNDATED, claims, vectors)
+    product.fold(review, product.review_count, review.created_at or UNDATED, claims, vectors)
 
 
 def read(reviews: Sequence[Review], table: SentenceTable) -> Reading:

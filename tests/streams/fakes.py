@@ -14,12 +14,13 @@ from faust.types import TP
 from infra.kafka_probe import Probe
 from models.ports import WriteFailure, WriteRequest, Written
 from schemas.heartbeats import Counters
-from schemas.points import Points, Reading
+from schemas.points import Evidence, Forgotten, Points, Reading
 from schemas.records import Sources
 from streams.delivery import Applier, Progress
 from streams.holes import Holes
 from streams.runs import Run
 from tests.processors import fake_encoder
+from tests.processors.readings import band, point, reading
 
 REVIEWS = "millrace.reviews.v1"
 POINTS = "millrace.points.v1"
@@ -251,6 +252,24 @@ def points_of(reading: Reading, revision: int = 1, product_id: str = "p", source
         sources=sources or {"reviews": {"0": revision}},
         **{name: getattr(reading, name) for name in Reading.__struct_fields__},
     )
+
+
+def quoted(*review_ids: str, of: int = 6) -> Reading:
+    """A reading with one point for each of these reviews, in its words; its band has ``of`` reviews."""
+    points = [point(f"Battery lasts {one}", 3, of, point_id=str(place)) for place, one in enumerate(review_ids)]
+    shown = [
+        msgspec.structs.replace(one, evidence=[Evidence(review_id=review_id, quote=one.headline)])
+        for one, review_id in zip(points, review_ids, strict=True)
+    ]
+    return reading(positive=band(of, shown))
+
+
+def after_forgetting(given: Reading, revision: int, *forgotten: str, **changed: Any) -> Points:
+    """A reading as digest publishes it once the product has forgotten these reviews."""
+    told = Forgotten()
+    for review_id in forgotten:
+        told = told.add(review_id)
+    return msgspec.structs.replace(points_of(given, revision), forgotten=told, **changed)
 
 
 class NoPublisher:

@@ -1,20 +1,25 @@
 """The order is the guarantee: each test takes one step of it away, or dies between two of them."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
 from infra import fences, outbox
+from infra.database import ATTEMPTS
 from infra.fences import Moved
 from infra.outbox import Cause, Output
+from infra.places import StorePlace
+from infra.store_errors import StoreUnwritable
 from schemas.dead_letters import DeadLetter
 from schemas.heartbeats import Counters
 from schemas.records import Unreadable
-from streams.delivery import ATTEMPTS, Progress, deliver
+from streams.delivery import Progress, deliver, tell
 from streams.events import Event, Rejection
 from streams.holes import HoleError
 from tests.streams.fakes import DEAD_LETTERS, POINTS, REVIEWS, Clock, CrashAt, Killed, Log, applier, never, raw, run
@@ -34,6 +39,10 @@ class CountDecision:
     counts: dict[str, tuple[int, int]]  # name -> (new number, version it was decided from)
     rejections: Sequence[Rejection] = ()
     outputs: Sequence[tuple[Output, Cause]] = ()
+    told: list[str] = field(default_factory=list)
+
+    def committed(self) -> None:
+        self.told.append("committed")
 
     def write(self, connection: sa.Connection) -> None:
         for name, (number, version) in self.counts.items():
@@ -84,6 +93,7 @@ class CountHandler:
 @pytest.fixture
 def agent_store(store):
     with store.write() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS counted")  # a schema is emptied between tests, not made anew
         connection.exec_driver_sql("CREATE TABLE counted (name TEXT PRIMARY KEY, number INTEGER, version INTEGER)")
         fences.create(connection, HERE, 0, "cluster", "id")
     return store
@@ -242,6 +252,16 @@ def test_a_worker_that_dies_anywhere_counts_every_event_once(agent_store, point)
     assert [one.output.value for one in waiting(agent_store)] == [b"1", b"1", b"2"]
 
 
+@pytest.mark.parametrize(("point", "told"), [("in_transaction", []), (None, ["committed"])])
+def test_memory_follows_only_what_is_durable(agent_store, point, told):
+    handler, decisions = CountHandler(agent_store), []
+    decide = handler.decide
+    handler.decide = lambda *args: decisions.append(decide(*args)) or decisions[-1]
+    with pytest.raises(Killed) if point else contextlib.nullcontext():
+        applier(handler, agent_store, crash=CrashAt(point)).apply(names("a"))
+    assert [one.told for one in decisions] == [told]
+
+
 class Source:
     """A consumer that begins what it is told to."""
 
@@ -323,3 +343,11 @@ async def test_anything_unexpected_ends_the_process_with_the_run_unsafe(agent_st
 async def test_a_cancelled_agent_is_cancelled_and_does_not_give_up(agent_store):
     with pytest.raises(asyncio.CancelledError):
         await delivered(agent_store, Source(), Flushes(agent_store, asyncio.CancelledError()), names("a"))
+
+
+def test_what_a_person_can_do_something_about_ends_a_worker_with_one_line(capsys):
+    error = StoreUnwritable(StorePlace("digest", Path("home")), "the database is full", "Make room.")
+    assert tell(error) == "the database is full (home/state/digest.db). Make room."
+    assert capsys.readouterr().err == ""
+    assert tell(KeyError("bug")) == "KeyError('bug')"
+    assert "KeyError" in capsys.readouterr().err

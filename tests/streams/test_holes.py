@@ -1,5 +1,6 @@
 import pytest
 
+from infra.kafka_probe import Probe
 from streams.holes import HoleError, Holes, Lost
 from tests.streams.fakes import Log
 
@@ -48,3 +49,8 @@ def test_a_range_deleted_between_two_fetches_is_lost_and_what_was_fetched_is_not
 
 def test_records_deleted_after_they_were_fetched_are_not_lost():
     assert judge(Log(8, 10, start=8), 5, 5, 6, 7, 8, 10) is None
+
+
+def test_a_reader_that_did_not_get_through_in_time_proves_nothing():
+    with pytest.raises(HoleError, match="got no further than 7"):
+        Holes(lambda *_: Probe(0, [6], 7)).judge(HERE, 5, [6, 8])

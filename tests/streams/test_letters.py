@@ -10,7 +10,7 @@ from schemas.dead_letters import DeadLetter, HeaderCopy, Place
 from schemas.records import Unreadable
 from streams.events import Rejection
 from streams.holes import Lost
-from streams.letters import PAYLOAD_LIMIT_BYTES, dead_letter, lost_range, refused_output
+from streams.letters import PAYLOAD_LIMIT_BYTES, dead_letter, lost_range, refused_output, without_payload
 from tests.streams.fakes import DEAD_LETTERS, POINTS, REVIEWS, START_S, Raw, raw
 
 NOW = datetime(2024, 6, 2, tzinfo=UTC)
@@ -106,3 +106,12 @@ def test_a_dead_letter_refused_even_without_payload_is_an_error_and_no_endless_l
     stripped = refused_output(waiting(first), "digest", DEAD_LETTERS, START_S)
     with pytest.raises(ValueError, match="refuses even a stripped dead letter"):
         refused_output(waiting(stripped), "digest", DEAD_LETTERS, START_S)
+
+
+def test_a_dead_letter_without_payload_keeps_its_key_and_what_happened():
+    record = raw(17, b"v" * 9, key=b"k", headers=(("h", b"1"),))
+    first, _ = dead_letter(Rejection(record, PROBLEM), "digest", DEAD_LETTERS, NOW)
+    output = without_payload(first)
+    bare = msgspec.structs.replace(letter(first), payload_base64=None, headers=[])
+    assert (output.topic, output.key, letter(output)) == (DEAD_LETTERS, b"k", bare)
+    assert output.headers["ce_id"] == first.headers["ce_id"]

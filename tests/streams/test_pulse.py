@@ -1,6 +1,9 @@
 import asyncio
+import contextlib
 import os
+import threading
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from faust.types import TP
@@ -9,6 +12,8 @@ from infra import outbox
 from infra.database import Waits
 from infra.heartbeats import read_heartbeats
 from infra.outbox import Cause, Output
+from infra.places import StorePlace
+from infra.store_errors import StoreUnreachable
 from schemas.heartbeats import Counters, PartitionState
 from streams.delivery import Progress
 from streams.pulse import Pulse, partition_states
@@ -32,7 +37,9 @@ def progress():
 
 @pytest.fixture
 def pulse(tmp_path, store, progress, waits):
-    return Pulse("digest", 0, tmp_path, store, progress, waits)
+    pulse = Pulse("digest", 0, tmp_path, progress, waits)
+    pulse.store = store
+    return pulse
 
 
 def batch_started_at(pulse, tmp_path) -> float | None:
@@ -48,6 +55,7 @@ def test_a_heartbeat_tells_how_the_worker_is(pulse, tmp_path, store, progress):
     progress.newest_event_at = 5.0
     pulse.state = "running"
     pulse.partitions = lambda: [PartitionState(topic=REVIEWS, partition=1, fence=4, end=9)]
+    pulse.look()
     pulse.beat()
     (beat,) = read_heartbeats(tmp_path)
     assert (beat.agent, beat.slot, beat.pid, beat.state) == ("digest", 0, os.getpid(), "running")
@@ -58,6 +66,7 @@ def test_a_heartbeat_tells_how_the_worker_is(pulse, tmp_path, store, progress):
 
 def test_a_heartbeat_is_written_while_another_process_holds_the_write_lock(pulse, tmp_path, second_store):
     with second_store.write():
+        pulse.look()
         pulse.beat()
     assert len(read_heartbeats(tmp_path)) == 1
 
@@ -77,6 +86,66 @@ def test_waits_do_not_make_a_batch_old(pulse, tmp_path, progress, waits, clock):
     assert batch_started_at(pulse, tmp_path) == clock.now
     progress.batch_started_at = None
     assert batch_started_at(pulse, tmp_path) is None
+
+
+class Away:
+    """A store whose database lets everybody wait, and then fails."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.failing = threading.Event()
+
+    @contextlib.contextmanager
+    def read(self):
+        self.asked.set()
+        self.failing.wait(10)
+        raise StoreUnreachable(StorePlace("digest", Path()), "the database does not answer", "Start it.")
+        yield
+
+
+async def test_the_heart_beats_while_the_database_does_not_answer(pulse, tmp_path, store, progress):
+    with store.write() as connection:
+        outbox.add(connection, [(Output(POINTS, b"k", b"v"), Cause(REVIEWS, 0, 1))])
+    pulse.look()
+    pulse.store = away = Away()
+    task = asyncio.create_task(pulse.beat_for_ever(list))
+    try:
+        assert await asyncio.to_thread(away.asked.wait, 10)
+        for events in (1, 2):
+            progress.counters.events = events
+            await until(lambda events=events: newest(tmp_path).counters.events == events)
+            assert not task.done()
+            away.failing.set()
+        assert newest(tmp_path).outbox_depth == 1  # as it was when it could be seen
+    finally:
+        task.cancel()
+
+
+async def test_a_fault_in_looking_ends_the_heart(pulse):
+    class Faulty:
+        def read(self):
+            raise ZeroDivisionError
+
+    pulse.store = Faulty()
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(pulse.beat_for_ever(list), 10)
+
+
+def test_a_heartbeat_that_cannot_be_written_ends_nobody(pulse, tmp_path):
+    (tmp_path / "run").write_text("in the way")
+    pulse.beat()
+
+
+def newest(home):
+    (beat,) = read_heartbeats(home)
+    return beat
+
+
+async def until(holds) -> None:
+    deadline = asyncio.get_running_loop().time() + 10
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.01)
 
 
 async def test_an_orphan_notices_that_its_supervisor_is_gone(pulse, monkeypatch):

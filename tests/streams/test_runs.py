@@ -164,7 +164,7 @@ async def desk(tmp_path):
     """Two partitions of 12 and 5 records; runs of at most 5, at most 8 held."""
     broker = Broker({ZERO: records(ZERO, 0, 12), ONE: records(ONE, 0, 5)})
     fences = {ZERO: 0, ONE: 0}
-    app = build_app("digest", 0, KafkaSettings(), str(tmp_path))
+    app = build_app("digest", "digest-0", KafkaSettings(), str(tmp_path))
     app.loop = asyncio.get_running_loop()
 
     async def standing(assigned: set[TP]) -> dict[TP, int]:

@@ -2,15 +2,18 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from infra.errors import BrokerUnreachable
 from infra.heartbeats import read_supervision, write_heartbeat
 from infra.kafka_probe import Probe
-from infra.settings import Settings
+from infra.settings import MetricsSettings, Settings
 from schemas.heartbeats import Counters, Heartbeat, PartitionState
 from streams import supervisor as supervising
 from streams.supervisor import BATCH_S, STALE_S, STALL_S, STARTING_S, Slot, Supervisor, backoff_s, verdict
@@ -91,7 +94,7 @@ def clock():
 
 @pytest.fixture
 async def supervisor(tmp_path: Path, clock):
-    supervisor = Fake(["digest"], 1, Settings(home=tmp_path), {}, clock)
+    supervisor = Fake(["digest"], 1, Settings(home=tmp_path, metrics=MetricsSettings(port=0)), {}, clock)
     yield supervisor
     process = supervisor.slot.process
     if process is not None and process.returncode is None:
@@ -219,14 +222,57 @@ async def test_a_stop_ends_workers_and_kills_the_one_that_does_not_listen(superv
     assert (supervisor.slot.last_exit, supervisor.slot.process) == (-signal.SIGKILL, None)
 
 
-async def test_a_supervisor_told_to_stop_leaves_nothing_running(supervisor, tmp_path):
+@contextlib.asynccontextmanager
+async def at_work(supervisor):
+    """Runs it until it has started its worker, and tells it to stop at the end."""
     running = asyncio.create_task(supervisor.run())
     async with asyncio.timeout(10):
         while supervisor.slot.process is None:
             await asyncio.sleep(0.01)
-        pid = supervisor.slot.process.pid
+        yield
         os.kill(os.getpid(), signal.SIGTERM)
         await running
+
+
+async def test_a_supervisor_told_to_stop_leaves_nothing_running(supervisor, tmp_path):
+    async with at_work(supervisor):
+        pid = supervisor.slot.process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert read_supervision(tmp_path).children[0].pid is None
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def scrape(url: str) -> dict[str, float]:
+    text = urllib.request.urlopen(url, timeout=5).read().decode()
+    families = text_string_to_metric_families(text)
+    return {sample.name: sample.value for family in families for sample in family.samples if "state" not in sample.name}
+
+
+async def test_a_supervisor_serves_the_metrics_of_its_workers_and_says_where(supervisor, tmp_path):
+    port = free_port()
+    supervisor._settings = Settings(home=tmp_path, metrics=MetricsSettings(port=port))
+    async with at_work(supervisor):
+        write_heartbeat(tmp_path, beat(supervisor.slot.process.pid, events=41))
+        url = read_supervision(tmp_path).metrics
+        assert url == f"http://127.0.0.1:{port}/metrics"
+        found = await asyncio.to_thread(scrape, url)
+        assert (found["millrace_events_total"], found["millrace_worker_up"]) == (41, 1)
+        (tmp_path / "run" / "summarize-0.json").write_bytes(b"half a fi")
+        assert (await asyncio.to_thread(scrape, url))["millrace_events_total"] == 41
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=5)
+    assert read_supervision(tmp_path).metrics is None
+
+
+async def test_a_taken_metrics_port_is_told_and_the_workers_run_all_the_same(supervisor, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        supervisor._settings = Settings(home=tmp_path, metrics=MetricsSettings(port=taken.getsockname()[1]))
+        async with at_work(supervisor):
+            told = read_supervision(tmp_path)
+    assert told.metrics is None
+    assert "Address already in use. Set MILLRACE_METRICS_PORT" in told.metrics_error

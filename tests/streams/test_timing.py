@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from infra import outbox, timers
+from infra.database import ATTEMPTS
 from infra.fences import Moved
 from infra.outbox import Cause, Output
-from infra.timers import Timer
-from streams.delivery import ATTEMPTS
+from infra.timers import Timer, Waiter
 from streams.timing import BATCH, TimerService
 from tests.streams.fakes import POINTS, REVIEWS, Clock, CrashAt, Killed, NoPublisher, never, until
 
@@ -26,6 +26,9 @@ class Decided:
     @property
     def outputs(self) -> list[tuple[Output, Cause]]:
         return [(Output(POINTS, timer.key.encode(), b"read"), cause) for timer in self.due for cause in timer.inputs]
+
+    def committed(self) -> None:
+        """Nothing is in memory."""
 
     def write(self, connection: sa.Connection) -> None:
         for timer in self.due:
@@ -68,7 +71,7 @@ def service(store, bell, clock, *, mine=(ZERO,), crash=never, publisher=None) ->
 
 
 def schedule(store, clock, *keys: str, wait_s: float = 0, partition: int = 0, offset: int = 7) -> None:
-    causes = [(key, Cause(REVIEWS, partition, offset)) for key in keys]
+    causes = [Waiter(key, Cause(REVIEWS, partition, offset)) for key in keys]
     with store.write() as connection:
         timers.schedule(connection, "read", causes, due_at=clock.now + wait_s, deadline=clock.now + 60)
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from infra import fences, ledger, outbox
+from infra import fences, leases, ledger, outbox
 from infra.database import Store
 from infra.ledger import Entry
 from infra.outbox import Cause
@@ -29,9 +29,11 @@ from tests.streams.fakes import (
     FakeWriter,
     Killed,
     NoPublisher,
+    after_forgetting,
     applier,
     never,
     points_of,
+    quoted,
     raw,
     run,
     until,
@@ -55,10 +57,10 @@ class Agent:
     counters: Counters = field(default_factory=Counters)
     offsets: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
 
-    def take(self, *points: Points, partition: int = 0) -> None:
+    def take(self, *points: Points, partition: int = 0, **changed: object) -> None:
         start = self.offsets[partition]
         handler = SummarizeHandler(self.store, topic=SUMMARIES, pace=PACE, now=self.clock)
-        records = [raw(start + n, one, topic=POINTS, partition=partition) for n, one in enumerate(points)]
+        records = [raw(start + n, one, topic=POINTS, partition=partition, **changed) for n, one in enumerate(points)]
         applier(handler, self.store).apply(run(*records))
         self.offsets[partition] += len(points)
 
@@ -273,7 +275,7 @@ async def test_a_ledger_entry_found_at_commit_wins_over_our_own_answer(agent):
         writing = agent.writing()
         (job,) = writing.prepare([_leased()])
         with agent.store.write() as connection:
-            ledger.settle(connection, writing._entry(agent.writer, job.ledger_key, Written("theirs"), 1.0))
+            ledger.settle(connection, writing._entry(agent.writer, job.source.ledger_key, Written("theirs"), 1.0))
         agent.writer.gate.set()
         await until(lambda: not agent.rows())
     assert agent.texts() == [None, "theirs"]
@@ -281,7 +283,7 @@ async def test_a_ledger_entry_found_at_commit_wins_over_our_own_answer(agent):
 
 
 def _leased() -> working.Leased:
-    return working.Leased("summary", "p", 1, "first text", 1, (Cause(*ZERO, 0),))
+    return working.Leased("summary", "p", 1, "first text", 1, (Cause(*ZERO, 0),), "token")
 
 
 async def test_points_that_move_between_decision_and_write_are_not_lost(agent):
@@ -366,3 +368,105 @@ async def test_calls_are_made_side_by_side_up_to_the_limit(agent):
         agent.writer.gate.set()
         await until(lambda: not agent.rows())
     assert agent.writer.calls == 3
+
+
+async def test_a_call_that_cites_a_review_forgotten_meanwhile_writes_nothing_and_is_made_again(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(quoted("r1", "r2")))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        agent.take(after_forgetting(quoted("r2"), 2, "r1"))
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert [request.reading for request in agent.writer.asked] == [quoted("r1", "r2"), quoted("r2")]
+    assert agent.texts() == [None, None, "text 2"]
+    assert [entry.output for entry in agent.entries()] == ["text 2"]
+    assert agent.summaries()[0] == agent.summaries()[1]  # what waited says what the newest says
+
+
+async def test_a_late_text_that_cites_nothing_forgotten_is_shown_but_its_call_counted_what_is_gone(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(quoted("r1", of=7)))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        agent.take(after_forgetting(quoted("r1", of=6), 2, "r9"))
+        agent.writer.gate.set()
+        await until(lambda: "text 1" in agent.texts())
+        assert agent.entries() == []
+        late = agent.summaries()[-1]
+        assert (late.text_revision, late.bands) == (1, quoted("r1", of=6).bands)
+
+
+async def test_a_late_text_is_written_again_at_once_when_a_deletion_took_back_what_it_was_written_for(agent):
+    agent.take(points_of(SMALL))
+    await serve(agent)
+    agent.writer.gate.clear()
+    agent.writer.entered.clear()
+    agent.take(points_of(LARGE, 2))
+    agent.clock.now += PACE.debounce_s
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        agent.take(after_forgetting(SMALL, 3, "r9"))  # fits the text that stands, so it asks for none
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert [request.reading for request in agent.writer.asked] == [SMALL, LARGE, SMALL]
+    assert agent.texts()[-1] == "text 3"
+    assert [entry.output for entry in agent.entries()] == ["text 3"]
+
+
+async def test_work_on_a_product_that_ends_is_dropped_and_holds_no_watermark(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(quoted("r1")))
+    async with serving(agent.service()) as task:
+        await agent.writer.entered.wait()
+        agent.take(after_forgetting(reading(), 2, "r1", op="delete"))
+        assert agent.rows() == []
+        assert agent.causes() == [Cause(*ZERO, 0)] * 2  # its end is owed to what waited for a text, too
+        with agent.store.read() as connection:
+            assert leases.inputs(connection, "summary", ["p"]) == {}
+        agent.writer.gate.set()
+        agent.take(points_of(OTHER, product_id="q"))
+        await until(lambda: task.done() or not agent.rows())
+    assert [(one.product_id, one.op, one.text) for one in agent.summaries()] == [
+        ("p", "delete", None),
+        ("p", "delete", None),
+        ("q", "upsert", None),
+        ("q", "upsert", "text 2"),
+    ]
+    assert [entry.subject for entry in agent.entries()] == ["q"]
+
+
+async def test_a_call_for_a_product_that_ended_leaves_the_work_of_its_return_alone(agent):
+    agent.writer.gate.clear()
+    agent.take(points_of(quoted("r1")))
+    async with serving(agent.service()):
+        await agent.writer.entered.wait()
+        agent.take(after_forgetting(reading(), 2, "r1", op="delete"), after_forgetting(quoted("r5"), 3, "r1"))
+        agent.writer.gate.set()
+        await until(lambda: not agent.rows())
+    assert [request.reading for request in agent.writer.asked] == [quoted("r1"), quoted("r5")]
+    assert (agent.summaries()[-1].text, agent.summaries()[-1].text_revision) == ("text 2", 3)
+
+
+async def test_a_call_that_cited_nothing_does_not_end_the_lease_of_its_products_return(agent):
+    agent.take(points_of(reading(positive=band(6, []))))
+    service = agent.service()
+    (before,) = service._lease()
+    (job,) = service._performer.prepare([before])
+    agent.take(after_forgetting(reading(), 2, "r1", op="delete"))
+    agent.take(after_forgetting(quoted("r5"), 3, "r1"))
+    (now,) = service._lease()
+    (outcome,) = await service._performer.call([job])
+    service._conclude(before, job, outcome)
+    assert [row.lease_owner for row in agent.rows()] == [now.token]
+    with agent.store.read() as connection:
+        assert leases.inputs(connection, "summary", ["p"]) == {"p": [Cause(*ZERO, 2)]}
+    assert agent.entries() == []
+
+
+async def test_the_trace_of_the_newest_points_goes_on_with_the_text(agent):
+    agent.take(points_of(SMALL), headers=(("traceparent", b"00-a-b-01"),))
+    await serve(agent)
+    with agent.store.read() as connection:
+        traces = [one.output.headers["traceparent"] for one in outbox.oldest(connection, [ZERO], 10)]
+    assert (agent.texts(), traces) == ([None, "text 1"], [b"00-a-b-01"] * 2)

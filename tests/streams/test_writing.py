@@ -1,22 +1,29 @@
-import pytest
-from msgspec.json import encode
+from dataclasses import replace
 
-from infra import ledger
+import pytest
+from msgspec.json import decode, encode
+
+from infra import leases, ledger
 from infra.fences import Moved
-from infra.leases import Leased
-from infra.ledger import Entry
+from infra.leases import Leased, Task
 from infra.outbox import Cause
 from infra.summary_rows import load_summaries, put_summary
 from models.ports import WriteFailure, Written
 from processors.texts.ledger import canonical_input, ledger_key
 from schemas.heartbeats import Counters
-from streams.summarize import REFRESH, WRITING, make_row, show
+from schemas.points import FORGOTTEN_LIMIT, Points
+from schemas.summaries import Summary
+from schemas.tables import summaries
+from streams.summarize import REFRESH, WRITING
+from streams.summary_records import make_row, show
 from streams.work import Failed
-from streams.writing import Writing
+from streams.writing import GONE, Writing
 from tests.processors.readings import band, point, reading
-from tests.streams.fakes import POINTS, START_S, SUMMARIES, Clock, FakeWriter, points_of
+from tests.streams.fakes import POINTS, START_S, SUMMARIES, Clock, FakeWriter, after_forgetting, points_of
 
 READING = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
+LESS = reading(positive=band(5, [point("Battery lasts long", 3, 5)]))
+NEW = reading(positive=band(5, [point("Zipper is smooth", 3, 5)]))
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ async def writing(store, writer):
 
 
 def leased(reason: str = "first text") -> Leased:
-    return Leased(WRITING, "p", 1, reason, 1, (Cause(POINTS, 0, 0),))
+    return Leased(WRITING, "p", 1, reason, 1, (Cause(POINTS, 0, 0),), "token")
 
 
 def test_the_work_it_does_is_the_work_that_is_recorded(writing):
@@ -43,12 +50,13 @@ def test_the_work_it_does_is_the_work_that_is_recorded(writing):
 
 async def test_a_call_is_named_by_everything_that_decides_its_output(writing, writer):
     (job,) = writing.prepare([leased()])
-    assert (job.request.reading, job.points_revision, job.shown_revision, job.paid) == (READING, 1, 1, None)
-    assert job.ledger_key == ledger_key("fake", "m1", "v1", "{}", canonical_input(READING))
+    source = job.source
+    assert (source.request.reading, source.points_revision, source.shown_revision, job.paid) == (READING, 1, 1, None)
+    assert source.ledger_key == ledger_key("fake", "m1", "v1", "{}", canonical_input(READING))
     for name in ("engine", "model", "prompt_version", "parameters"):
         standing = getattr(writer, name)
         setattr(writer, name, "other")
-        assert writing.prepare([leased()])[0].ledger_key != job.ledger_key
+        assert writing.prepare([leased()])[0].source.ledger_key != source.ledger_key
         setattr(writer, name, standing)
 
 
@@ -57,10 +65,11 @@ async def test_results_come_back_in_the_order_of_the_work(writing, writer, store
     other = points_of(reading(negative=band(9, [point("Zipper breaks", 7, 9)])), product_id="q")
     with store.write() as connection:
         put_summary(connection, make_row(show(other, {}, None, START_S), 1, encode(other), None), 0)
-    jobs = writing.prepare([leased(), Leased(WRITING, "q", 1, REFRESH, 1, ())])
-    failed, entry = await writing.call(jobs)
+    jobs = writing.prepare([leased(), Leased(WRITING, "q", 1, REFRESH, 1, (), "token")])
+    failed, answer = await writing.call(jobs)
     assert failed == Failed("429", 7.0)
-    assert (entry.output, entry.ledger_key) == ("second", jobs[1].ledger_key)
+    assert (answer.product_id, answer.entry.output) == ("q", "second")
+    assert answer.entry.ledger_key == jobs[1].source.ledger_key
     counters = writing._counters
     assert (counters.writer_calls, counters.writer_failures, counters.refreshes) == (2, 1, 1)
 
@@ -73,26 +82,157 @@ async def test_a_fallback_that_fails_too_leaves_the_work_to_be_tried_again(writi
 
 async def test_what_the_ledger_has_is_not_paid_again_and_cannot_be_mislabelled(writing, writer, store):
     (job,) = writing.prepare([leased()])
-    (entry,) = await writing.call([job])
+    (answer,) = await writing.call([job])
     with store.write() as connection:
-        writing.settle(connection, entry)
+        writing.settle(connection, answer)
     (again,) = writing.prepare([leased()])
-    assert await writing.call([again]) == [entry]
+    (repeat,) = await writing.call([again])
+    assert repeat.entry == replace(answer.entry, subject="p")
     assert (writer.calls, writing._counters.ledger_hits) == (1, 1)
     with pytest.raises(Moved), store.write() as connection:
-        writing.settle(connection, Entry(**{name: getattr(entry, name) for name in Entry.__slots__} | {"output": "x"}))
+        writing.settle(connection, replace(answer, entry=replace(answer.entry, output="x")))
     with store.read() as connection:
-        assert ledger.find(connection, [entry.ledger_key]) == {entry.ledger_key: entry}
+        assert ledger.find(connection, [repeat.entry.ledger_key]) == {repeat.entry.ledger_key: repeat.entry}
 
 
 async def test_a_text_is_put_over_the_points_that_stand_and_keeps_what_it_was_written_from(writing, store):
     (job,) = writing.prepare([leased()])
-    (entry,) = await writing.call([job])
-    change, output = writing.decide(job, entry)
+    (answer,) = await writing.call([job])
+    change, output = writing.decide(job, answer)
     with store.write() as connection:
         change.write(connection)
         row = load_summaries(connection, ["p"])["p"]
-    assert (row.revision, row.points_revision, row.text_points) == (2, 1, encode(READING))
+    assert (row.revision, row.points_revision, row.text_points, row.text_forgotten) == (2, 1, encode(READING), 0)
     assert (output.topic, output.key, output.value) == (SUMMARIES, b"p", row.record)
     with pytest.raises(Moved), store.write() as connection:
         change.write(connection)
+
+
+def show_points(store, points: Points) -> None:
+    """Let newer points stand, as the stream does."""
+    with store.write() as connection:
+        row = load_summaries(connection, [points.product_id]).get(points.product_id)
+        before = None if row is None else decode(row.record, type=Summary)
+        new = make_row(show(points, {}, before, START_S), points.revision, encode(points), None)
+        put_summary(connection, new, 0 if row is None else row.revision)
+
+
+def stands(store, writing, job) -> bool:
+    with store.write() as connection:
+        return writing.stands(connection, job)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (after_forgetting(READING, 2), True),
+        (after_forgetting(READING, 2, "r9"), True),
+        (after_forgetting(READING, 2, "r0"), False),
+        (after_forgetting(READING, 2, "r9", "r0", "r9"), False),
+        (after_forgetting(READING, 2, *["r9"] * (FORGOTTEN_LIMIT + 1)), False),
+        (after_forgetting(READING, 2, op="delete"), False),
+    ],
+)
+async def test_a_call_stands_unless_it_may_cite_what_was_forgotten_since(writing, store, now, expected):
+    (job,) = writing.prepare([leased()])
+    assert stands(store, writing, job)
+    show_points(store, now)
+    assert stands(store, writing, job) is expected
+    if expected:
+        assert stands(store, writing, writing.prepare([leased()])[0])
+
+
+async def test_a_call_for_a_row_that_is_gone_does_not_stand(writing, store):
+    (job,) = writing.prepare([leased()])
+    (answer,) = await writing.call([job])
+    with store.write() as connection:
+        connection.execute(summaries.delete())
+    assert not stands(store, writing, job)
+    assert writing.decide(job, answer) is None
+    with store.write() as connection:
+        writing.settle(connection, answer)
+        assert ledger.find(connection, [answer.entry.ledger_key]) == {}
+
+
+@pytest.mark.parametrize("gone", ["ended", "removed"])
+async def test_for_a_product_without_reviews_nobody_is_asked(writing, writer, store, gone):
+    if gone == "ended":
+        show_points(store, after_forgetting(reading(), 2, "r0", op="delete"))
+    else:
+        with store.write() as connection:
+            connection.execute(summaries.delete())
+    jobs = writing.prepare([leased()])
+    assert await writing.call(jobs) == [Failed(GONE, None)]
+    assert (writer.calls, writing._counters.writer_calls) == (0, 0)
+    assert not stands(store, writing, jobs[0])
+
+
+async def test_of_several_texts_only_those_of_products_with_reviews_are_asked_for(writing, writer, store):
+    show_points(store, after_forgetting(reading(), 1, "r0", op="delete", product_id="q"))
+    failed, answer = await writing.call(writing.prepare([replace(leased(), key="q"), leased()]))
+    assert (failed, answer.entry.output, len(writer.asked)) == (Failed(GONE, None), "text 1", 1)
+
+
+@pytest.mark.parametrize("forgotten", ["r9", "r0"])
+async def test_no_answer_to_a_reading_that_counted_what_is_gone_is_kept(writing, store, forgotten):
+    (job,) = writing.prepare([leased()])
+    (answer,) = await writing.call([job])
+    show_points(store, after_forgetting(READING, 2, forgotten))
+    with store.write() as connection:
+        writing.settle(connection, answer)
+        assert ledger.find(connection, [answer.entry.ledger_key]) == {}
+    (answer,) = await writing.call(writing.prepare([leased()]))
+    with store.write() as connection:
+        writing.settle(connection, answer)
+        assert ledger.find(connection, [answer.entry.ledger_key])[answer.entry.ledger_key].subject == "p"
+
+
+async def test_an_answer_that_was_paid_for_another_product_is_kept_for_the_one_it_is_used_for(writing, store):
+    show_points(store, points_of(READING, product_id="twin"))
+    (job,) = writing.prepare([leased()])
+    with store.write() as connection:
+        ledger.settle(connection, replace((await writing.call([job]))[0].entry, subject="twin"))
+    (job,) = writing.prepare([leased()])
+    (answer,) = await writing.call([job])
+    with store.write() as connection:
+        ledger.forget(connection, ["twin"])
+        writing.settle(connection, answer)
+        assert ledger.find(connection, [answer.entry.ledger_key])[answer.entry.ledger_key].subject == "p"
+
+
+async def test_a_text_without_the_character_that_postgres_refuses_is_kept(writing, writer, store):
+    writer.answers = [Written("a\x00b")]
+    (answer,) = await writing.call(writing.prepare([leased()]))
+    assert answer.entry.output == "ab"
+
+
+@pytest.mark.parametrize(
+    ("refreshes", "now", "reasons"),
+    [
+        (True, after_forgetting(READING, 2, "r9"), []),
+        (True, after_forgetting(LESS, 2, "r9"), [REFRESH]),
+        (False, after_forgetting(LESS, 2, "r9"), []),
+        (False, after_forgetting(NEW, 2, "r9"), ["new points"]),
+        (False, points_of(READING, 1), []),
+    ],
+)
+async def test_a_late_text_is_followed_by_another_only_where_it_does_not_fit(
+    writing, writer, store, refreshes, now, reasons
+):
+    writer.refreshes = refreshes
+    job_leased = replace(leased(), causes=(Cause(POINTS, 0, 4), Cause(POINTS, 1, 7)), trace={"traceparent": b"t"})
+    (job,) = writing.prepare([job_leased])
+    if now.revision > 1:
+        show_points(store, now)
+    change, output = writing.decide(job, (await writing.call([job]))[0])
+    assert output.headers["traceparent"] == b"t"
+    clock = writing._now()
+    assert list(change.tasks) == [
+        Task(WRITING, "p", 2, reason, cause, clock, clock, {"traceparent": b"t"})
+        for reason in reasons
+        for cause in job_leased.causes
+    ]
+    with store.write() as connection:
+        change.write(connection)
+        assert leases.inputs(connection, WRITING, ["p"]) == ({"p": list(job_leased.causes)} if reasons else {})
+        assert load_summaries(connection, ["p"])["p"].text_forgotten == 0

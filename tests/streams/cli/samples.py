@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from infra.database import Waits, open_store
+from infra.places import StorePlace
 from schemas.dead_letters import DeadLetter, HeaderCopy, Place
 from schemas.points import (
     Band,
@@ -21,7 +23,7 @@ from schemas.points import (
     ValueForMoney,
 )
 from schemas.summaries import Summary, WriterStamp
-from schemas.tables import delivery, summaries, summarize
+from schemas.tables import summaries
 
 NOW = 1_700_000_000.0
 TEXT = (
@@ -101,20 +103,14 @@ def letter(offset: int = 7, *, payload: bytes | None = b"{}", age_s: float = 30.
     return DeadLetter(**(values | changed))
 
 
-def fill_store(
-    home: Path, agent: str, rows: Mapping[sa.Table, Sequence[Mapping[str, object]]], metadata: sa.MetaData = delivery
-) -> None:
+def fill_store(home: Path, agent: str, rows: Mapping[sa.Table, Sequence[Mapping[str, object]]]) -> None:
     """Create an agent's store and put rows into it."""
-    path = home / "state" / f"{agent}.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        for tables in (delivery, metadata):
-            tables.create_all(connection)
+    store = open_store(StorePlace(agent, home), Waits())
+    with store.write() as connection:
         for table, values in rows.items():
             for value in values:
                 connection.execute(table.insert(), value)
+    store.close()
 
 
 def fill_summaries(home: Path, records: Sequence[Summary]) -> None:
@@ -126,9 +122,9 @@ def fill_summaries(home: Path, records: Sequence[Summary]) -> None:
             "points_revision": 1,
             "points": b"{}",
             "record": msgspec.json.encode(record),
-            "review_count": record.metrics.review_count,
+            "review_count": record.metrics.review_count if record.op == "upsert" else 0,
             "updated_at": record.updated_at.timestamp(),
         }
         for record in records
     ]
-    fill_store(home, "summarize", {summaries: rows}, summarize)
+    fill_store(home, "summarize", {summaries: rows})

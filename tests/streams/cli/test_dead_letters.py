@@ -1,12 +1,12 @@
 from rich.cells import cell_len
 
 from streams.cli.dead_letter_view import letter_lines, table_lines
-from streams.cli.dead_letters import Kept, newest, pick
+from streams.cli.kept_letters import Choice, Kept, newest
 from tests.streams.cli.samples import NOW, letter
 
 
 def kept(offset: int, **changed: object) -> Kept:
-    return Kept(b"", letter(offset, **changed))
+    return Kept(b"", letter(offset, **changed), (0, offset))
 
 
 def test_the_newest_come_last_and_no_more_than_the_limit() -> None:
@@ -14,10 +14,16 @@ def test_the_newest_come_last_and_no_more_than_the_limit() -> None:
     assert [one.letter.failed_at.timestamp() for one in newest(letters, 3)] == [NOW - 2, NOW - 1, NOW]
 
 
-def test_letters_are_picked_by_reason_and_agent() -> None:
-    letters = [kept(1), kept(2, reason="not_json"), kept(3, agent="summarize")]
-    assert [one.letter.source.offset for one in pick(letters, "invalid_field", "digest")] == [1]
-    assert len(list(pick(letters, None, None))) == 3
+def test_letters_are_chosen_by_everything_that_is_said_of_them() -> None:
+    letters = [letter(1), letter(2, reason="not_json"), letter(3, agent="summarize"), letter(4, age_s=90)]
+
+    def chosen(**said: object) -> list[int]:
+        return [one.source.offset for one in letters if Choice(**said).matches(one)]
+
+    assert chosen() == [1, 2, 3, 4]
+    assert chosen(reason="invalid_field", agent="digest") == [1, 4]
+    assert chosen(topic="millrace.reviews.v1", since=letters[0].failed_at) == [1, 2, 3]
+    assert chosen(topic="millrace.points.v1") == []
 
 
 def test_the_table_tells_age_reason_source_and_error_in_80_columns() -> None:

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from infra.heartbeats import write_heartbeat
 from infra.kafka_admin import TopicIdentity
-from infra.stores import StoreFile
+from infra.places import StorePlace
+from infra.stores import AgentStore
 from schemas.heartbeats import Counters, Heartbeat
 from schemas.tables import fences
 from streams.cli.errors import CommandError
@@ -60,7 +61,7 @@ def test_adopting_an_offset_beyond_the_log_is_refused() -> None:
 
 def test_a_reset_fence_carries_the_identity_of_the_log_it_is_for(tmp_path: Path) -> None:
     fill_store(tmp_path, "digest", {fences: [row(0, 55), row(1, 5)]})
-    store = StoreFile(tmp_path, "digest", "rw")
+    store = AgentStore(StorePlace("digest", tmp_path), "rw")
     write_fences(store, {(TOPIC, 0): 10}, LOGS.identities)
     with store.transaction() as connection:
         rows = connection.execute(sa.select(fences).order_by("partition")).all()

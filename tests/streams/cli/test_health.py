@@ -3,6 +3,7 @@ import socket
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -13,7 +14,7 @@ from schemas.heartbeats import Child, Counters, Heartbeat, Supervision
 from schemas.tables import fences, timer_inputs
 from streams.cli.health import Part, check_agent, collect, run_of
 from streams.cli.status import command
-from streams.cli.status_view import status_lines
+from streams.cli.status_view import part_lines, status_lines
 from tests.streams.cli.samples import fill_store
 
 TOPIC = "millrace.reviews.v1"
@@ -98,6 +99,21 @@ def test_an_address_nobody_listens_at_is_told_at_once_and_first(tmp_path: Path) 
         ("supervisor", "ok"),
         ("digest", "ok"),
     ]
+
+
+def test_the_supervisor_tells_where_metrics_are_or_why_they_are_not(tmp_path: Path) -> None:
+    def told(**metrics: str) -> list[str]:
+        write_supervision(tmp_path, msgspec.structs.replace(kept(), **metrics))
+        settings = Settings(home=tmp_path, kafka=KafkaSettings(bootstrap="127.0.0.1:1"))
+        with Broker(settings.kafka) as broker:
+            parts = [part for part in collect(settings, broker, NOW) if part.part == "supervisor"]
+        return [line.plain for line in part_lines(parts, 80)][1:]
+
+    assert told()[0].split() == ["supervisor", "ok", "pid", str(os.getpid())]
+    (line,) = told(metrics="http://127.0.0.1:9464/metrics")
+    assert line.endswith("metrics http://127.0.0.1:9464/metrics")
+    _, note = told(metrics_error="metrics cannot be served")
+    assert note.endswith("last error: metrics cannot be served")
 
 
 def test_status_where_nothing_runs_says_how_to_start_and_fails(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import asyncio
-import io
+import time
 from datetime import UTC, datetime
 
 import msgspec
@@ -8,8 +8,9 @@ import pytest
 from infra.kafka_producer import Receipt
 from schemas.reviews import Review
 from streams.cli.files import InputFile
+from streams.cli.frontier import Frontier, Settled
 from streams.cli.kinds import KINDS, Shaper
-from streams.cli.sending import Order, Receipts, Sending, Tally
+from streams.cli.sending import Order, Sending, Tally
 
 
 class FakeProducer:
@@ -29,27 +30,21 @@ class FakeProducer:
         self.finished = True
 
 
-def send(tmp_path, rows, *, kind="reviews", files=1, **more):
+def send(tmp_path, rows, *, kind="reviews", files=1, skipped=0, frontier=None, **more):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
     order = Order(
         **{"kind": KINDS[kind], "shaper": Shaper(KINDS[kind], {}), "columns": [], "rate": None, "limit": None} | more
     )
     producer, tally, rejects = FakeProducer(), Tally(), []
-    rejected = lambda file, row, problem: rejects.append((row.line, problem.reason))  # noqa: E731
-    sending = Sending(order, producer, tally, rejected, lambda file: None)
-    asyncio.run(sending.run([InputFile(str(path))] * files))
+
+    def rejected(file, row, problem):
+        rejects.append((row.line, problem.reason))
+        return f"line {row.line}"
+
+    sending = Sending(order, producer, tally, frontier or Frontier(skipped), rejected, lambda file: None)
+    asyncio.run(sending.run([InputFile(str(path))] * files, skipped))
     return producer, tally, rejects
-
-
-def test_receipts_are_written_in_the_order_of_rows():
-    file = io.StringIO()
-    receipts = Receipts(file)
-    for number in (2, 0, 3):
-        receipts.add(number, Receipt("t", 0, number))
-    assert file.getvalue() == "t:0:0\n"
-    receipts.add(1, Receipt("t", 1, 7))
-    assert file.getvalue() == "t:0:0\nt:1:7\nt:0:2\nt:0:3\n"
 
 
 def test_rows_without_an_id_get_the_same_one_whenever_the_file_is_sent(tmp_path):
@@ -86,3 +81,41 @@ def test_the_limit_counts_rows_of_all_files(tmp_path):
     producer, tally, _ = send(tmp_path, [{"product_id": "p", "text": "x"}] * 3, files=3, limit=5)
     assert (len(producer.sent), tally.sent) == (5, 5)
     assert producer.finished
+    assert tally.limited
+
+
+def test_a_limit_that_is_never_reached_cuts_nothing_off(tmp_path):
+    assert not send(tmp_path, [{"product_id": "p", "text": "x"}] * 3, files=2, limit=6)[1].limited
+
+
+def test_a_run_that_goes_on_skips_the_rows_of_all_files_and_counts_its_limit_from_there(tmp_path):
+    rows = [{"product_id": "p", "review_id": f"{number}", "text": "x"} for number in range(4)]
+    sent = lambda **more: [review.review_id for _, review, _ in send(tmp_path, rows, files=2, **more)[0].sent]  # noqa: E731
+    assert sent(skipped=5) == ["1", "2", "3"]
+    assert sent(skipped=3, limit=2) == ["3", "0"]
+    assert sent(skipped=8) == []
+
+
+class SlowAtFirst(InputFile):
+    """Takes its time over the rows that are skipped."""
+
+    def rows(self, columns=()):
+        for row in super().rows(columns):
+            time.sleep(0.01 if row.number <= 40 else 0)
+            yield row
+
+
+def test_the_pace_begins_where_the_sending_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.InputFile", SlowAtFirst)
+    _, tally, _ = send(tmp_path, [{"product_id": "p", "text": "x"}] * 60, skipped=40, rate=100.0)
+    assert tally.sent == 20
+    assert 0.15 <= tally.seconds < 0.35
+
+
+def test_the_frontier_is_told_of_every_row_in_order(tmp_path):
+    frontier = Frontier()
+    rows = [{"product_id": "p", "text": "x"}, {"text": "nobody"}, {"product_id": "p", "text": "y"}]
+    send(tmp_path, rows, frontier=frontier)
+    for number in (1, 0):
+        frontier.confirmed(number, Receipt("t", 0, number))
+    assert frontier.take() == Settled(rows=3, rejected=1, receipts=["t:0:0", "t:0:1"], rejects=["line 2"])

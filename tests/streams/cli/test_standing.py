@@ -1,59 +1,8 @@
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-
 import pytest
 
-from infra.fences import Partition
-from infra.watermarks import LogRange, Watermark
 from streams.cli.standing import NotStanding, Wait, ordered, upstream
-
-
-@dataclass
-class Spec:
-    name: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-
-DIGEST = Spec("digest", ("reviews",), ("points", "dead-letters"))
-SUMMARIZE = Spec("summarize", ("points",), ("summaries", "dead-letters"))
-WATCH = Spec("watch", ("reviews", "summaries"), ("drifts",))
-GRAPH = [WATCH, SUMMARIZE, DIGEST]
-
-
-@dataclass
-class Fake:
-    """A broker and stores in which every sleep moves the agents one step on."""
-
-    logs: dict[str, LogRange]
-    marks: dict[str, dict[Partition, Watermark]] = field(default_factory=dict)
-    steps: list = field(default_factory=list)
-    hurried: list = field(default_factory=list)
-    holes: set[int] = field(default_factory=set)
-    now: float = 0.0
-
-    def ranges(self, topics: Collection[str]) -> dict[Partition, LogRange]:
-        return {(topic, 0): self.logs[topic] for topic in topics}
-
-    def watermarks(self, agent: str) -> dict[Partition, Watermark]:
-        return self.marks.get(agent, {})
-
-    def hurry(self, agent: str, targets: Mapping[Partition, int]) -> None:
-        self.hurried.append((agent, dict(targets)))
-
-    def empty(self, place: Partition, offset: int, until: int) -> bool:
-        return all(number in self.holes for number in range(offset, until))
-
-    def check_running(self, agent: str) -> None:
-        pass
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        if self.steps:
-            self.steps.pop(0)(self)
-
-    def set(self, agent: str, topic: str, offset: int, fence: int | None = None, held_by: str = "fence") -> None:
-        self.marks.setdefault(agent, {})[topic, 0] = Watermark(fence or offset, offset, held_by)
+from streams.cli.surroundings import NobodyWorks
+from tests.streams.cli.fake_surroundings import DIGEST, GRAPH, SUMMARIZE, Fake, Spec
 
 
 def wait(fake: Fake, agents=(DIGEST, SUMMARIZE), timeout: float = 10.0, topics=("reviews",)) -> None:
@@ -86,6 +35,15 @@ def test_what_an_agent_published_while_it_was_waited_for_is_waited_for_too() -> 
     fake.steps = [digest_finishes, lambda fake: fake.set("summarize", "points", 4)]
     wait(fake)
     assert fake.steps == []
+
+
+def test_what_is_only_to_be_applied_is_not_hurried_and_its_outputs_are_not_waited_for() -> None:
+    fake = Fake(logs={"reviews": (0, 10), "points": (0, 0)}, outboxes={"digest": {1: (("reviews", 0), 2)}})
+    fake.set("digest", "reviews", 2, fence=9, held_by="timers")
+    fake.steps = [lambda fake: fake.set("digest", "reviews", 2, fence=10, held_by="timers")]
+    origins = {"reviews": fake.ranges(["reviews"])}
+    Wait([DIGEST], fake, 10.0, clock=lambda: fake.now, sleep=fake.sleep, applied=True).run(origins)
+    assert (fake.steps, fake.hurried) == ([], [])
 
 
 def test_what_is_produced_later_is_not_waited_for() -> None:
@@ -153,3 +111,77 @@ def test_an_agent_that_reads_both_ends_waits_for_both() -> None:
     with pytest.raises(NotStanding) as told:
         wait(fake, GRAPH, timeout=0.5)
     assert [gap.place for gap in told.value.gaps] == [("summaries", 0)]
+
+
+def test_a_graph_nobody_here_knows_is_waited_for_as_it_declares_itself() -> None:
+    split, left, right, join = (
+        Spec("split", ("raw",), ("halves",)),
+        Spec("left", ("halves",), ("lefts",)),
+        Spec("right", ("halves", "raw"), ("rights",)),
+        Spec("join", ("lefts", "rights"), ("wholes",)),
+    )
+    fake = Fake(logs=dict.fromkeys(("raw", "halves", "lefts", "rights"), (0, 1)))
+    chain = [(split, ("raw",)), (left, ("halves",)), (right, ("halves", "raw")), (join, ("lefts", "rights"))]
+    for agent, topics in chain:
+        for topic in topics:
+            fake.set(agent.name, topic, 0)
+
+    def finish(agent: Spec, topics: tuple[str, ...]):
+        def step(fake: Fake) -> None:
+            for topic in topics:
+                fake.set(agent.name, topic, fake.logs[topic][1])
+            for topic in agent.outputs:  # what it makes only now counts for who reads it
+                if topic in fake.logs:
+                    fake.logs[topic] = (0, fake.logs[topic][1] + 1)
+
+        return step
+
+    fake.steps = [finish(agent, topics) for agent, topics in chain]
+    wait(fake, [join, right, left, split], topics=("raw",))
+    assert fake.steps == []
+    assert {place: mark.offset for place, mark in fake.marks["join"].items()} == {("lefts", 0): 2, ("rights", 0): 2}
+
+
+def test_the_ends_of_an_inner_topic_are_looked_at_only_once_everything_upstream_is_published() -> None:
+    fake = Fake(logs={"reviews": (0, 10), "points": (0, 3)})
+    fake.set("digest", "reviews", 10)
+    fake.set("summarize", "points", 3)
+    # Review 9 of this partition adds nothing to one of partition 1, whose points are written and not published.
+    fake.outboxes["digest"] = {7: (("reviews", 1), 4)}
+
+    def publish(fake: Fake) -> None:
+        fake.outboxes["digest"] = {8: (("reviews", 0), 12)}  # written later: not ours to wait for
+        fake.logs["points"] = (0, 4)
+
+    fake.steps = [publish, lambda fake: fake.set("summarize", "points", 4)]
+    wait(fake)
+    assert fake.steps == []
+
+
+def test_an_output_that_is_never_published_is_told_by_its_own_input() -> None:
+    fake = Fake(logs={"reviews": (0, 10), "points": (0, 3)})
+    fake.set("digest", "reviews", 10)
+    fake.outboxes["digest"] = {7: (("reviews", 1), 4)}
+    with pytest.raises(NotStanding) as told:
+        wait(fake, timeout=0.5)
+    (gap,) = told.value.gaps
+    assert (gap.agent, gap.place, gap.mark.offset, gap.missing, gap.mark.held_by) == (
+        "digest", ("reviews", 1), 4, 1, "outbox",
+    )  # fmt: skip
+
+
+def test_what_an_agent_lacks_is_known_also_when_nobody_works_for_it() -> None:
+    fake = Fake(logs={"reviews": (0, 10), "points": (0, 3)}, stopped={"summarize"})
+    fake.set("digest", "reviews", 10)
+    fake.set("summarize", "points", 1)
+    waiting = Wait([DIGEST, SUMMARIZE], fake, 10.0, clock=lambda: fake.now, sleep=fake.sleep)
+    with pytest.raises(NobodyWorks):
+        waiting.run({"reviews": fake.ranges(["reviews"])})
+    assert [(gap.agent, gap.missing) for gap in waiting.missing] == [("summarize", 2)]
+
+
+def test_what_was_read_of_another_log_is_never_taken_for_what_was_asked_for() -> None:
+    fake = Fake(logs={"reviews": (0, 10), "points": (0, 0)}, strange={"digest"})
+    fake.set("digest", "reviews", 99)
+    with pytest.raises(ValueError, match="other logs"):
+        wait(fake)

@@ -59,3 +59,29 @@ def test_one_product_without_a_terminal_is_plain_text(run, three) -> None:
     assert told.exit_code == 0
     assert told.output.startswith("kettle ")
     assert "\x1b" not in told.output
+
+
+@pytest.fixture
+def ended(tmp_path: Path, run):
+    standing = summary("kettle-2", reviews=5, now=NOW)
+    gone = msgspec.structs.replace(summary("kettle", text=None, now=NOW), op="delete")
+    fill_summaries(tmp_path, [standing, gone])
+    return gone
+
+
+def test_a_product_without_reviews_any_more_is_not_found(run, ended) -> None:
+    error = run("kettle").exception
+    assert isinstance(error, CommandError)
+    assert (error.code, error.message) == (5, "'kettle' has no reviews any more")
+    assert error.remedy == "See `millrace summaries` for those that have."
+
+
+def test_json_prints_the_deletion_of_a_product_as_published(run, ended) -> None:
+    told = run("kettle", "--json")
+    assert (told.exit_code, told.stdout_bytes) == (0, msgspec.json.encode(ended) + b"\n")
+
+
+def test_deleted_products_are_in_no_list_and_nobodys_nearest(run, ended) -> None:
+    assert [line.split()[0] for line in run().output.splitlines()] == ["product", "kettle-2"]
+    assert [msgspec.json.decode(line)["product_id"] for line in run("--json").stdout_bytes.splitlines()] == ["kettle-2"]
+    assert run("kettl").exception.remedy == "Nearest: kettle-2"

@@ -58,17 +58,23 @@ def test_all_quotes_are_shown_when_asked_for() -> None:
 
 
 def test_a_product_without_text_or_points_or_stars_says_so() -> None:
-    bare = summary(text=None, positive=band(), negative=band(), unrated=band(point("arrived late", 2, 0.5)))
+    bare = summary(text="", positive=band(), negative=band(), unrated=band(point("arrived late", 2, 0.5)))
     lines = shown(bare, NOW, 80)
     assert lines[1].strip() == "No text yet: too few reviews say the same."
     assert words(lines[3]) == "· arrived late 2 50 % unrated"
 
 
 def test_the_table_has_a_line_a_product_in_the_order_given() -> None:
-    lines = [line.plain for line in table_lines([summary("b", reviews=3), summary("a", text=None)], NOW, 80)]
-    assert [line.split()[0] for line in lines] == ["product", "b", "a"]
+    three = [summary("b", reviews=3), summary("a", text=""), summary("c", text=None)]
+    lines = [line.plain for line in table_lines(three, NOW, 80)]
+    assert [line.split()[0] for line in lines] == ["product", "b", "a", "c"]
     assert lines[1].split()[1:5] == ["3", "4.6", "2", "s"]
     assert lines[2].endswith("no text yet")
+    assert lines[3].endswith("no text now")
+
+
+def test_a_text_that_was_withdrawn_or_not_written_yet_is_told_to_be_on_its_way() -> None:
+    assert shown(summary(text=None), NOW, 80)[1].strip() == "No text now: one is being written."
 
 
 def test_the_quote_beside_a_point_says_more_than_its_headline() -> None:

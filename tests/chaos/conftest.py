@@ -1,0 +1,37 @@
+"""Which seeds are run: a few in every test run, all of them on both databases by `make test-chaos`."""
+
+import pytest
+
+SEEDS = range(1, 6)
+SHORT = ((1, "sqlite"), (2, "postgres"))
+
+for module in ("tests.integration.harness", "tests.chaos.truth"):
+    pytest.register_assert_rewrite(module)
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether this is the long suite."""
+    return request.config.getoption("--chaos")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        wanted = metafunc.config.getoption("--seed")
+        metafunc.parametrize("seed", SEEDS if wanted is None else [wanted])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--chaos") or config.getoption("--seed") is not None:
+        return
+    left_out = [item for item in items if "seed" in (found := parameters(item)) and chosen(found) not in SHORT]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def parameters(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+def chosen(parameters: dict[str, object]) -> tuple[object, object]:
+    return parameters["seed"], parameters["store_environ"]

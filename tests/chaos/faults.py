@@ -1,0 +1,234 @@
+"""What goes wrong, when, and for whom: a schedule made from a seed, and those who carry it out."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from infra.local.kafka import KafkaServer
+from infra.settings import KafkaSettings
+from tests.integration.harness import CHECKOUT, Workers
+from tests.postgres import PostgresServer
+
+AGENTS = ("digest", "summarize")
+SLOTS = 2
+GUEST = 2
+"""The slot of a worker that joins and leaves."""
+
+What = Literal[
+    "kill",
+    "terminate",
+    "freeze",
+    "thaw",
+    "join",
+    "leave",
+    "broker dies",
+    "broker stops",
+    "database dies",
+    "parent dies",
+]
+WORKERS: tuple[tuple[What, int], ...] = (("kill", 8), ("terminate", 5), ("freeze", 4), ("join", 3))
+PAUSE_S = (0.3, 2.5)
+"""Between two faults."""
+
+FREEZE_S = (5.0, 20.0)
+DOWN_S = (0.2, 4.0)
+GUEST_S = (3.0, 12.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong."""
+
+    at_s: float  # after the beginning
+    what: What
+    who: tuple[str, int] | None = None
+    for_s: float = 0.0  # how long a server stays down
+
+    def __str__(self) -> str:
+        whom = "" if self.who is None else f" {self.who[0]}-{self.who[1]}"
+        return f"{self.at_s:5.1f} s {self.what}{whom}" + (f" for {self.for_s:.1f} s" if self.for_s else "")
+
+
+def schedule(seed: int, duration_s: float, *, postgres: bool, supervised: bool) -> list[Fault]:
+    """Make the schedule of a seed: workers fall all the time, and each server once."""
+    chance = random.Random(seed)
+    freeze_s = (min(FREEZE_S), max(min(FREEZE_S), min(max(FREEZE_S), duration_s / 2)))
+    faults: list[Fault] = []
+    at_s = chance.uniform(0.5, 3.0)
+    kinds, weights = zip(*WORKERS, strict=True)
+    while at_s < duration_s:
+        faults += _worker_fault(chance, chance.choices(kinds, weights)[0], at_s, freeze_s)
+        at_s += chance.uniform(*PAUSE_S)
+    servers: list[What] = ["broker dies", "broker stops", *(["database dies"] if postgres else [])]
+    for what in [*servers, *(["parent dies"] if supervised else [])]:
+        faults.append(Fault(chance.uniform(0.2, 0.9) * duration_s, what, for_s=chance.uniform(*DOWN_S)))
+    return sorted(faults, key=lambda fault: fault.at_s)
+
+
+def _worker_fault(chance: random.Random, what: What, at_s: float, freeze_s: tuple[float, float]) -> list[Fault]:
+    agent = chance.choice(AGENTS)
+    if what == "join":
+        leaves_s = at_s + chance.uniform(*GUEST_S)
+        return [Fault(at_s, "join", (agent, GUEST)), Fault(leaves_s, "leave", (agent, GUEST))]
+    who = (agent, chance.randrange(SLOTS))
+    if what == "freeze":
+        return [Fault(at_s, "freeze", who), Fault(at_s + chance.uniform(*freeze_s), "thaw", who)]
+    return [Fault(at_s, what, who)]
+
+
+class Crew(Workers):
+    """Two workers of each agent, kept up as the supervisor does, without its waits."""
+
+    def __init__(self, home: Path, kafka_settings: KafkaSettings, **environ: str) -> None:
+        super().__init__(home, kafka_settings, **environ)
+        self.dismissed: list[subprocess.Popen] = []
+
+    def start_all(self) -> None:
+        for agent in AGENTS:
+            for slot in range(SLOTS):
+                self.start(agent, slot)
+
+    def pid(self, agent: str, slot: int) -> int | None:
+        process = self.processes.get((agent, slot))
+        return None if process is None or process.poll() is not None else process.pid
+
+    def dismiss(self, agent: str, slot: int) -> None:
+        """Start this one no more."""
+        if (agent, slot) in self.processes:
+            self.dismissed.append(self.processes.pop((agent, slot)))
+
+    def stop(self) -> None:
+        super().stop()
+        for process in self.dismissed:
+            process.send_signal(signal.SIGCONT)
+            process.wait(60)
+
+
+class SupervisedCrew(Crew):
+    """Two workers of each agent under the real supervisor; whoever joins is our own child."""
+
+    def start_all(self) -> None:
+        self.start("supervisor")
+
+    def start(self, agent: str, slot: int = 0, **environ: str) -> subprocess.Popen:
+        if agent != "supervisor":
+            return super().start(agent, slot, **environ)
+        command = [sys.executable, "-m", "streams", "worker", "--workers", str(SLOTS), *AGENTS]
+        ours = {**self.environ, "MILLRACE_METRICS_PORT": "0"}
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=ours, cwd=CHECKOUT, stdout=log, stderr=log)
+        self.processes["supervisor", 0] = process
+        return process
+
+    def pid(self, agent: str, slot: int) -> int | None:
+        if (agent, slot) in self.processes:
+            return super().pid(agent, slot)
+        told = self.home / "run" / "supervisor.json"
+        children = msgspec.json.decode(told.read_bytes())["children"] if told.exists() else []
+        return next((one["pid"] for one in children if (one["agent"], one["slot"]) == (agent, slot)), None)
+
+
+class Storm:
+    """Carries a schedule out.
+
+    Args:
+        crew: Who suffers.
+        kafka: Falls, too.
+        postgres: Falls, too, when the stores are on it.
+    """
+
+    def __init__(self, crew: Crew, kafka: KafkaServer, postgres: PostgresServer | None) -> None:
+        self._crew = crew
+        self._kafka = kafka
+        self._postgres = postgres
+        self._frozen: dict[tuple[str, int], psutil.Process] = {}
+        self.done: list[str] = []
+
+    def rage(self, faults: list[Fault]) -> None:
+        """Do it all; returns when everybody may live again."""
+        begun = time.monotonic()
+        with self._kept_up():
+            for fault in faults:
+                time.sleep(max(0.0, begun + fault.at_s - time.monotonic()))
+                hit = self._do(fault)
+                self.done.append(f"{time.monotonic() - begun:5.1f} s: {fault}{'' if hit else ' (nobody there)'}")
+            for who in list(self._frozen):
+                self._thaw(who)
+
+    @contextlib.contextmanager
+    def _kept_up(self) -> Iterator[None]:
+        over, failed = threading.Event(), []
+
+        def keep() -> None:
+            try:
+                while not over.wait(0.2):
+                    self._crew.keep_up()
+            except BaseException as error:
+                failed.append(error)
+
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+        assert failed == []
+
+    def _do(self, fault: Fault) -> bool:
+        if fault.who is None:
+            self._fell(fault)
+            return True
+        if fault.what == "join":
+            free = self._crew.pid(*fault.who) is None
+            if free:
+                self._crew.start(*fault.who)
+            return free
+        if fault.what == "thaw":
+            return self._thaw(fault.who)
+        number = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}.get(fault.what, signal.SIGTERM)
+        process = self._process(fault.who)
+        if fault.what == "leave":
+            self._crew.dismiss(*fault.who)
+        if process is None:
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+        if fault.what == "freeze":
+            self._frozen[fault.who] = process
+        return True
+
+    def _fell(self, fault: Fault) -> None:
+        if fault.what == "parent dies":
+            self._crew.processes["supervisor", 0].kill()
+            return
+        server = self._postgres if fault.what == "database dies" else self._kafka
+        assert server is not None
+        (server.stop if fault.what == "broker stops" else server.kill)()
+        time.sleep(fault.for_s)
+        server.start()
+
+    def _thaw(self, who: tuple[str, int]) -> bool:
+        process = self._frozen.pop(who, None)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process is not None:
+                process.send_signal(signal.SIGCONT)
+                return True
+        return False
+
+    def _process(self, who: tuple[str, int]) -> psutil.Process | None:
+        pid = self._crew.pid(*who)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return None if pid is None else psutil.Process(pid)
+        return None

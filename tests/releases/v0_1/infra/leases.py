@@ -1,0 +1,205 @@
+"""Rows of slow work: recorded with the state, leased by a service, finished under the same lease.
+
+One row a key: a newer revision takes the older one's place. Inputs that arrive during a lease are
+kept apart, so that finishing the lease frees exactly what it has read.
+
+Errors:
+    LeaseLost
+    └── the row carries another token: somebody else does this work now
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from tests.releases.v0_1.infra.fences import Partition
+from tests.releases.v0_1.infra.outbox import Cause
+from tests.releases.v0_1.schemas.tables import work, work_inputs
+
+
+class LeaseLost(RuntimeError):
+    """The work was taken over while we did it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work to record for one key."""
+
+    kind: str
+    key: str
+    revision: int  # of what is to be worked on; newest wins
+    reason: str
+    cause: Cause
+    not_before: float  # unix seconds
+    deadline: float  # unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """Work that is ours until the lease ends."""
+
+    kind: str
+    key: str
+    revision: int
+    reason: str
+    attempts: int  # this one included
+    causes: tuple[Cause, ...]  # the oldest input of each partition
+
+
+_RECORD = sa.text(
+    "INSERT INTO work (kind, key, revision, reason, input_topic, input_partition, input_offset, "
+    "not_before, deadline, attempts) "
+    "VALUES (:kind, :key, :revision, :reason, :topic, :partition, :offset, :not_before, :deadline, 0) "
+    "ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, reason = excluded.reason, "
+    "input_topic = excluded.input_topic, input_partition = excluded.input_partition, "
+    "input_offset = excluded.input_offset, "
+    # The deadline of work in hand is not that of the news; and news never cut short the wait after a failure.
+    "deadline = CASE WHEN work.lease_owner IS NOT NULL OR excluded.deadline < work.deadline "
+    "THEN excluded.deadline ELSE work.deadline END, "
+    "not_before = CASE WHEN work.lease_owner IS NOT NULL THEN excluded.not_before "
+    "WHEN work.last_error IS NOT NULL THEN work.not_before "
+    "WHEN excluded.not_before < work.deadline THEN excluded.not_before ELSE work.deadline END "
+    "WHERE excluded.revision > work.revision"
+)
+_KEEP_OLDEST = sa.text(
+    'INSERT INTO work_inputs (kind, key, topic, "partition", leased, oldest_offset) '
+    "VALUES (:kind, :key, :topic, :partition, FALSE, :offset) "
+    'ON CONFLICT (kind, key, topic, "partition", leased) DO NOTHING'
+)
+
+
+def record(connection: Connection, tasks: Iterable[Task]) -> None:
+    """Record work, in the transaction that makes it necessary."""
+    rows = [
+        {
+            "kind": task.kind,
+            "key": task.key,
+            "revision": task.revision,
+            "reason": task.reason,
+            "topic": task.cause.topic,
+            "partition": task.cause.partition,
+            "offset": task.cause.offset,
+            "not_before": task.not_before,
+            "deadline": task.deadline,
+        }
+        for task in tasks
+    ]
+    if rows:
+        connection.execute(_RECORD, rows)
+        connection.execute(_KEEP_OLDEST, rows)
+
+
+def due(connection: Connection, kind: str, token: str, *, now: float, partitions: Sequence[Partition]) -> bool:
+    """Tell whether there is anything to lease."""
+    return connection.execute(_leasable(kind, token, now, partitions).limit(1)).first() is not None
+
+
+def _leasable(kind: str, token: str, now: float, partitions: Sequence[Partition]) -> sa.Select[Any]:
+    mine = sa.tuple_(work.c.input_topic, work.c.input_partition).in_(partitions)
+    # A lease of our own that ended unrenewed is still in hand: taken twice, its first end would free both's inputs.
+    ended = sa.and_(work.c.lease_until < now, work.c.lease_owner != token)
+    free = sa.or_(work.c.lease_until.is_(None), ended)
+    return sa.select(work).where(work.c.kind == kind, work.c.not_before <= now, free, mine)
+
+
+def lease(
+    connection: Connection,
+    kind: str,
+    token: str,
+    *,
+    now: float,
+    until: float,
+    partitions: Sequence[Partition],
+    limit: int,
+) -> list[Leased]:
+    """Take work that is due, most urgent first.
+
+    Args:
+        connection: A write transaction.
+        kind: Which work.
+        token: New at every process start.
+        now: Unix seconds.
+        until: When the lease ends unless renewed, unix seconds.
+        partitions: Only work whose newest input is from one of these.
+        limit: Most rows.
+    """
+    query = _leasable(kind, token, now, partitions)
+    rows = connection.execute(query.order_by(work.c.deadline, work.c.key).limit(limit)).all()
+    keys = [row.key for row in rows]
+    if not keys:
+        return []
+    taken = {"lease_owner": token, "lease_until": until, "attempts": work.c.attempts + 1}
+    connection.execute(work.update().where(work.c.kind == kind, work.c.key.in_(keys)).values(taken))
+    causes = _lease_inputs(connection, kind, keys)
+    return [
+        Leased(row.kind, row.key, row.revision, row.reason, row.attempts + 1, tuple(causes.get(row.key, ())))
+        for row in rows
+    ]
+
+
+def _lease_inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dict[str, list[Cause]]:
+    mine = sa.and_(work_inputs.c.kind == kind, work_inputs.c.key.in_(keys))
+    oldest: dict[str, dict[Partition, int]] = {}
+    for row in connection.execute(sa.select(work_inputs).where(mine)):
+        offsets = oldest.setdefault(row.key, {})
+        place = (row.topic, row.partition)
+        offsets[place] = min(row.oldest_offset, offsets.get(place, row.oldest_offset))
+    connection.execute(work_inputs.delete().where(mine))
+    rows = [
+        {"kind": kind, "key": key, "topic": topic, "partition": partition, "leased": True, "oldest_offset": offset}
+        for key, offsets in oldest.items()
+        for (topic, partition), offset in offsets.items()
+    ]
+    connection.execute(work_inputs.insert(), rows)
+    return {
+        key: [Cause(*place, offset) for place, offset in sorted(offsets.items())] for key, offsets in oldest.items()
+    }
+
+
+def renew(connection: Connection, kind: str, token: str, until: float) -> None:
+    """Keep everything leased under a token for longer."""
+    mine = sa.and_(work.c.kind == kind, work.c.lease_owner == token)
+    connection.execute(work.update().where(mine).values(lease_until=until))
+
+
+def release(connection: Connection, kind: str, owner: str) -> None:
+    """Give back every lease whose token starts with ``owner``."""
+    mine = sa.and_(work.c.kind == kind, work.c.lease_owner.startswith(owner, autoescape=True))
+    connection.execute(work.update().where(mine).values(lease_owner=None, lease_until=None))
+
+
+def holds(connection: Connection, leased: Leased, token: str) -> bool:
+    """Tell whether the work is still ours."""
+    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
+    return connection.execute(sa.select(work.c.key).where(mine)).first() is not None
+
+
+def finish(connection: Connection, leased: Leased, token: str) -> None:
+    """End a lease whose result is written: the row goes, unless newer work waits in it.
+
+    Raises:
+        LeaseLost: If the row is not ours any more.
+    """
+    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
+    done = connection.execute(work.delete().where(mine, work.c.revision == leased.revision)).rowcount
+    if not done:
+        again = {"lease_owner": None, "lease_until": None, "attempts": 0, "last_error": None}
+        if connection.execute(work.update().where(mine).values(again)).rowcount != 1:
+            raise LeaseLost(f"{leased.kind}:{leased.key} is somebody else's")
+    inputs = sa.and_(work_inputs.c.kind == leased.kind, work_inputs.c.key == leased.key, work_inputs.c.leased)
+    connection.execute(work_inputs.delete().where(inputs))
+
+
+def postpone(connection: Connection, leased: Leased, token: str, not_before: float, error: str) -> None:
+    """Give work back after a failed try, to be tried again later."""
+    mine = sa.and_(work.c.kind == leased.kind, work.c.key == leased.key, work.c.lease_owner == token)
+    later = {"lease_owner": None, "lease_until": None, "not_before": not_before, "last_error": error[:500]}
+    connection.execute(work.update().where(mine).values(later))
+
+
+def depth(connection: Connection) -> int:
+    """Count rows of work."""
+    return connection.scalar(sa.select(sa.func.count()).select_from(work)) or 0

@@ -1,0 +1,52 @@
+"""Rows of the summarize agent: what stands for each product, and what its text was written from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from tests.releases.v0_1.infra.fences import Moved
+from tests.releases.v0_1.schemas.tables import summaries
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """One product's standing summary."""
+
+    product_id: str
+    revision: int  # of the summary last made
+    points_revision: int
+    points: bytes  # the Points record, JSON
+    text_points: bytes | None  # the Reading its text was written from, JSON
+    record: bytes  # the Summary, JSON
+    review_count: int
+    updated_at: float  # unix seconds
+
+
+def load_summaries(connection: Connection, product_ids: Sequence[str]) -> dict[str, SummaryRow]:
+    """Load rows; products without one are absent."""
+    query = sa.select(summaries).where(summaries.c.product_id.in_(product_ids))
+    return {row.product_id: SummaryRow(**row._mapping) for row in connection.execute(query)}
+
+
+def put_summary(connection: Connection, row: SummaryRow, expected_revision: int) -> None:
+    """Write a row over the one it was made from.
+
+    Args:
+        connection: A write transaction.
+        row: The new row.
+        expected_revision: The revision it was made from; 0 when there was none.
+
+    Raises:
+        Moved: If another worker was first.
+    """
+    values = {column.name: getattr(row, column.name) for column in summaries.columns}
+    same = sa.and_(summaries.c.product_id == row.product_id, summaries.c.revision == expected_revision)
+    standing = connection.scalar(sa.select(summaries.c.revision).where(summaries.c.product_id == row.product_id))
+    if (standing or 0) != expected_revision:
+        raise Moved(f"the summary of {row.product_id} was changed by another worker")
+    if standing is None:
+        connection.execute(summaries.insert().values(values))
+    else:
+        connection.execute(summaries.update().where(same).values(values))

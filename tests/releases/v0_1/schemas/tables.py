@@ -1,0 +1,147 @@
+"""Tables of an agent's own store, as SQLAlchemy Core.
+
+Every agent has the ``delivery`` tables beside its own results, in one file (or Postgres schema),
+so that one transaction moves fence, state, work and outbox together.
+"""
+
+import sqlalchemy as sa
+
+delivery = sa.MetaData()
+
+fences = sa.Table(
+    "fences",
+    delivery,
+    sa.Column("topic", sa.String, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("next_offset", sa.BigInteger, nullable=False),  # every event below it is in the state
+    sa.Column("cluster_id", sa.String, nullable=False),
+    sa.Column("topic_id", sa.String, nullable=False),  # a recreated topic has another
+)
+
+outbox = sa.Table(
+    "outbox",
+    delivery,
+    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("input_topic", sa.String, nullable=False),
+    sa.Column("input_partition", sa.Integer, nullable=False),
+    sa.Column("input_offset", sa.BigInteger, nullable=False),
+    sa.Column("topic", sa.String, nullable=False),
+    sa.Column("key", sa.LargeBinary),
+    sa.Column("value", sa.LargeBinary),
+    sa.Column("headers", sa.LargeBinary, nullable=False),  # JSON [[name, base64], ...]
+    sa.Index("outbox_by_input", "input_topic", "input_partition", "seq"),
+    sqlite_autoincrement=True,  # a reused seq would let a zombie's late delete take new rows
+)
+
+work = sa.Table(
+    "work",
+    delivery,
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # newest wins
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("input_topic", sa.String, nullable=False),
+    sa.Column("input_partition", sa.Integer, nullable=False),
+    sa.Column("input_offset", sa.BigInteger, nullable=False),
+    sa.Column("not_before", sa.Float, nullable=False),  # unix seconds
+    sa.Column("deadline", sa.Float, nullable=False),  # unix seconds; not_before never moves past it
+    sa.Column("lease_owner", sa.String),
+    sa.Column("lease_until", sa.Float),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0),
+    sa.Column("last_error", sa.String),
+    sa.Index("work_by_time", "kind", "not_before"),
+)
+
+work_inputs = sa.Table(
+    "work_inputs",
+    delivery,
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("topic", sa.String, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("leased", sa.Boolean, primary_key=True),  # events that came during a lease are kept apart
+    sa.Column("oldest_offset", sa.BigInteger, nullable=False),
+)
+
+timers = sa.Table(
+    "timers",
+    delivery,
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("due_at", sa.Float, nullable=False),  # unix seconds; pushed back by news, never past the deadline
+    sa.Column("deadline", sa.Float, nullable=False),  # unix seconds
+    sa.Index("timers_by_time", "due_at"),
+)
+
+timer_inputs = sa.Table(
+    "timer_inputs",
+    delivery,
+    sa.Column("kind", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("topic", sa.String, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("oldest_offset", sa.BigInteger, nullable=False),
+)
+
+ledger = sa.Table(
+    "ledger",
+    delivery,
+    sa.Column("ledger_key", sa.String, primary_key=True),  # hash of engine, model, prompt version, parameters, input
+    sa.Column("engine", sa.String, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("prompt_version", sa.String, nullable=False),
+    sa.Column("output", sa.String, nullable=False),
+    sa.Column("tokens_in", sa.Integer, nullable=False),
+    sa.Column("tokens_out", sa.Integer, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),  # unix seconds
+)
+
+digest = sa.MetaData()
+
+products = sa.Table(
+    "products",
+    digest,
+    sa.Column("product_id", sa.String, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),  # moves with every change: compare before write
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of the points last published
+    sa.Column("review_count", sa.BigInteger, nullable=False),
+    sa.Column("sources", sa.LargeBinary, nullable=False),  # JSON, see schemas.records.Sources
+)
+
+product_parts = sa.Table(
+    "product_parts",
+    digest,
+    sa.Column("product_id", sa.String, primary_key=True),
+    sa.Column("part", sa.String, primary_key=True),  # "head" or a band's name
+    sa.Column("state", sa.LargeBinary, nullable=False),
+)
+
+reviews = sa.Table(
+    "reviews",
+    digest,
+    sa.Column("product_id", sa.String, primary_key=True),
+    sa.Column("review_id", sa.String, primary_key=True),
+    sa.Column("ordinal", sa.BigInteger, nullable=False),  # order of arrival in the product, from 0
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Review as JSON
+    sa.Column("at", sa.Float, nullable=False),  # unix seconds: created_at, or the Kafka timestamp
+    sa.Column("trace", sa.LargeBinary, nullable=False),  # which clusters it touched
+    sa.Index("reviews_by_arrival", "product_id", "ordinal", unique=True),
+)
+
+summarize = sa.MetaData()
+
+summaries = sa.Table(
+    "summaries",
+    summarize,
+    sa.Column("product_id", sa.String, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of the summary last published
+    sa.Column("points_revision", sa.BigInteger, nullable=False),  # of the points it shows
+    sa.Column("points", sa.LargeBinary, nullable=False),  # the Points record as JSON
+    sa.Column("text_points", sa.LargeBinary),  # the Reading the text was written from, as JSON
+    sa.Column("record", sa.LargeBinary, nullable=False),  # the Summary as published
+    sa.Column("review_count", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),  # unix seconds
+    sa.Index("summaries_by_time", "updated_at"),
+)
