@@ -1,6 +1,7 @@
 """Connections to a store as its worker and as an outsider needs them, on SQLite and on Postgres alike."""
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -27,6 +28,9 @@ SERVER_LIMITS = {
 }
 """What the server itself sees to, whatever becomes of the worker."""
 
+LOOKING = {"idle_in_transaction_session_timeout": "60s"}
+"""Who only looks holds nothing that others wait for, and may think between two questions."""
+
 CONNECT = {
     "connect_timeout": "5",  # seconds
     "keepalives_idle": "10",
@@ -48,7 +52,7 @@ def worker_engine(place: StorePlace) -> Engine:
         StoreUnusable: If the folder cannot be made, or the driver is missing.
     """
     if place.url is not None:
-        return _postgres(place, poolclass=QueuePool, pool_size=4)
+        return _postgres(place, SERVER_LIMITS, poolclass=QueuePool, pool_size=4)
     try:
         place.path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,7 +68,7 @@ def outside_engine(place: StorePlace, mode: Mode, busy_timeout_s: float) -> Engi
         StoreUnusable: If the driver is missing.
     """
     if place.url is not None:
-        return _postgres(place, poolclass=NullPool)
+        return _postgres(place, {**SERVER_LIMITS, **(LOOKING if mode == "ro" else {})}, poolclass=NullPool)
     return _sqlite(place, mode, busy_timeout_s, poolclass=NullPool)
 
 
@@ -102,11 +106,10 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads_only(connection) else "BEGIN IMMEDIATE")
 
 
-def _postgres(place: StorePlace, **options: Any) -> Engine:
+def _postgres(place: StorePlace, limits: Mapping[str, str], **options: Any) -> Engine:
     url = place.address()
     given = url.query.get("options", ())
-    limits = {"search_path": place.schema, **SERVER_LIMITS}
-    ours = [f"-c {name}={value}" for name, value in limits.items()]
+    ours = [f"-c {name}={value}" for name, value in (("search_path", place.schema), *limits.items())]
     arguments = {"application_name": f"millrace {place.agent}", **CONNECT}
     arguments = {name: value for name, value in arguments.items() if name not in url.query}
     arguments["options"] = " ".join([*((given,) if isinstance(given, str) else given), *ours])

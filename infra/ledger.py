@@ -24,7 +24,7 @@ class Entry:
     tokens_out: int
     latency_ms: float
     created_at: float  # unix seconds
-    subject: str | None = None  # key of what it was written for; none in entries of earlier releases
+    subject: str | None = None  # key of what it was written for, once it is written down
 
 
 def find(connection: Connection, keys: Sequence[str]) -> dict[str, Entry]:

@@ -1,6 +1,7 @@
 """What goes wrong, when, and for whom: a schedule made from a seed, and those who carry it out."""
 
 import contextlib
+import fcntl
 import random
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +19,7 @@ import psutil
 
 from infra.local.kafka import KafkaServer
 from infra.settings import KafkaSettings
-from tests.integration.harness import CHECKOUT, Workers
+from tests.integration.harness import CHECKOUT, Workers, wait_until
 from tests.postgres import PostgresServer
 
 AGENTS = ("digest", "summarize")
@@ -109,10 +111,22 @@ class Crew(Workers):
             self.dismissed.append(self.processes.pop((agent, slot)))
 
     def stop(self) -> None:
+        """Stop everybody; those whose supervisor was killed must have gone by themselves."""
         super().stop()
         for process in self.dismissed:
-            process.send_signal(signal.SIGCONT)
             process.wait(60)
+        wait_until(lambda: not self.left(), 60, told=lambda: f"still there: {self.left()}")
+
+    def left(self) -> list[str]:
+        """Slots that somebody still holds."""
+        held = []
+        for path in sorted((self.home / "run").glob("*.lock")):
+            with path.open() as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    held.append(f"{path.stem} by {lock.read()}")
+        return held
 
 
 class SupervisedCrew(Crew):
@@ -153,18 +167,26 @@ class Storm:
         self._kafka = kafka
         self._postgres = postgres
         self._frozen: dict[tuple[str, int], psutil.Process] = {}
+        self._servers = ThreadPoolExecutor(1)  # they take their time, one after the other, while workers fall
         self.done: list[str] = []
 
     def rage(self, faults: list[Fault]) -> None:
         """Do it all; returns when everybody may live again."""
-        begun = time.monotonic()
+        begun, fallen = time.monotonic(), []
         with self._kept_up():
             for fault in faults:
                 time.sleep(max(0.0, begun + fault.at_s - time.monotonic()))
-                hit = self._do(fault)
-                self.done.append(f"{time.monotonic() - begun:5.1f} s: {fault}{'' if hit else ' (nobody there)'}")
+                if fault.who is None:
+                    fallen.append(self._servers.submit(self._fell, fault, begun))
+                else:
+                    self._note(fault, begun, "" if self._do(fault, fault.who) else " (nobody there)")
+            for one in fallen:
+                one.result()
             for who in list(self._frozen):
                 self._thaw(who)
+
+    def _note(self, fault: Fault, begun: float, how: str) -> None:
+        self.done.append(f"{fault}{how}, done at {time.monotonic() - begun:.1f} s")
 
     @contextlib.contextmanager
     def _kept_up(self) -> Iterator[None]:
@@ -186,38 +208,36 @@ class Storm:
             keeper.join()
         assert failed == []
 
-    def _do(self, fault: Fault) -> bool:
-        if fault.who is None:
-            self._fell(fault)
-            return True
+    def _do(self, fault: Fault, who: tuple[str, int]) -> bool:
         if fault.what == "join":
-            free = self._crew.pid(*fault.who) is None
+            free = self._crew.pid(*who) is None
             if free:
-                self._crew.start(*fault.who)
+                self._crew.start(*who)
             return free
         if fault.what == "thaw":
-            return self._thaw(fault.who)
+            return self._thaw(who)
         number = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}.get(fault.what, signal.SIGTERM)
-        process = self._process(fault.who)
+        process = self._process(who)
         if fault.what == "leave":
-            self._crew.dismiss(*fault.who)
+            self._crew.dismiss(*who)
         if process is None:
             return False
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
         if fault.what == "freeze":
-            self._frozen[fault.who] = process
+            self._frozen[who] = process
         return True
 
-    def _fell(self, fault: Fault) -> None:
+    def _fell(self, fault: Fault, begun: float) -> None:
         if fault.what == "parent dies":
             self._crew.processes["supervisor", 0].kill()
-            return
-        server = self._postgres if fault.what == "database dies" else self._kafka
-        assert server is not None
-        (server.stop if fault.what == "broker stops" else server.kill)()
-        time.sleep(fault.for_s)
-        server.start()
+        else:
+            server = self._postgres if fault.what == "database dies" else self._kafka
+            assert server is not None
+            (server.stop if fault.what == "broker stops" else server.kill)()
+            time.sleep(fault.for_s)
+            server.start()
+        self._note(fault, begun, "")
 
     def _thaw(self, who: tuple[str, int]) -> bool:
         process = self._frozen.pop(who, None)

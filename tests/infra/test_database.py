@@ -191,7 +191,7 @@ def test_workers_that_wait_for_each_other_decide_again_and_both_succeed(store, s
             here = next_offset(connection, ("t", first), hold=True)
             if not both.broken:
                 with contextlib.suppress(threading.BrokenBarrierError):
-                    both.wait(2)
+                    both.wait(30)
                 both.abort()
             there = next_offset(connection, ("t", then), hold=True)
             advance(connection, ("t", first), here, here + 1)
@@ -211,8 +211,8 @@ def test_workers_that_wait_for_each_other_decide_again_and_both_succeed(store, s
             moved.result(30)
     with store.read() as connection:
         assert [next_offset(connection, ("t", number)) for number in (1, 2)] == [2, 2]
-    assert len(failures) == 1
-    assert "deadlock" in str(failures[0])
+    # More than one, perhaps: who comes again may be first once more.
+    assert any("deadlock" in str(failure) for failure in failures)
 
 
 def test_waits_that_overlap_count_once():

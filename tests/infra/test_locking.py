@@ -22,7 +22,7 @@ from schemas import tables
 REVIEWS = "millrace.reviews.v1"
 HERE = (REVIEWS, 0)
 NOW = 1_000.0
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 pytestmark = pytest.mark.parametrize("database", ["postgres"])
 

@@ -99,14 +99,14 @@ def test_a_change_that_workers_got_in_the_way_of_is_made_again(place, outside):
             here = fences.c.partition == number
             connection.execute(fences.update().where(here).values(next_offset=fences.c.next_offset + 1))
             if len(calls) <= 2 and number == numbers[0]:
-                held.wait(5)
+                held.wait(30)
 
     with ThreadPoolExecutor(2) as pool:
         moves = [pool.submit(outside.change, lambda c, n=numbers: move(n, c)) for numbers in ((0, 1), (1, 0))]
         for moved in moves:
             moved.result(30)
     assert offsets(outside) == [7, 7]
-    assert len(calls) == 3
+    assert len(calls) >= 3  # who comes again may be first once more
 
 
 @pytest.mark.parametrize("database", ["postgres"])

@@ -1,14 +1,17 @@
+import time
+
 import msgspec
 from click.testing import CliRunner
 from kafka import KafkaProducer
 
 from infra.kafka import admin_options
 from infra.kafka_admin import Broker
-from infra.kafka_reading import read_ranges, record_time, topic_ranges
+from infra.kafka_reading import first_times, read_ranges, topic_ranges
 from infra.settings import Settings
 from streams.cli.dead_letters import command
 from streams.cli.surroundings import LocalSurroundings
 from streams.topics import topic_name
+from tests.broker import delete_records, transactional
 from tests.integration.harness import wait_until
 from tests.streams.cli.samples import letter
 
@@ -38,7 +41,35 @@ def test_every_record_of_a_range_is_read_once_and_nothing_after_it(kafka_setting
     read = sorted((one.partition, one.offset, one.value) for one in read_ranges(kafka_settings, ranges))
     assert read == [(0, 0, b"a"), (0, 1, b"b"), (0, 2, b"c"), (0, 3, b"d"), (1, 0, b"x")]
     assert [one.value for one in read_ranges(kafka_settings, {(topic, 0): (1, 3)})] == [b"b", b"c"]
-    assert record_time(kafka_settings, (topic, 0), 4, 4) is None
+
+
+def test_the_first_record_of_each_range_tells_its_time_and_no_record_none(kafka_settings, topics, prefix) -> None:
+    before = time.time()
+    topic = send(kafka_settings, "reviews", [b"a", b"b"])
+    first = first_times(kafka_settings, {(topic, 0): (1, 2), (topic, 1): (0, 0)})
+    assert list(first) == [(topic, 0)]
+    assert before - 1 <= first[topic, 0] <= time.time() + 1
+    with transactional(kafka_settings, prefix) as producer:
+        producer.begin_transaction()
+        producer.send(topic, b"open", partition=1).get(10)
+        assert list(first_times(kafka_settings, {(topic, 1): (0, 1)})) == [(topic, 1)]
+        producer.commit_transaction()
+    assert first_times(kafka_settings, {(topic, 1): (1, 2)}) == {}  # the mark is no record
+    delete_records(kafka_settings, topic, 0, 1)
+    assert first_times(kafka_settings, {(topic, 0): (0, 2)}) == first  # the first that is kept
+
+
+def test_the_end_of_all_acknowledged_records_is_not_held_back_by_an_open_transaction(
+    kafka_settings, topics, prefix
+) -> None:
+    with transactional(kafka_settings, prefix) as producer, Broker(kafka_settings) as broker:
+        producer.begin_transaction()
+        topic = topic_name(kafka_settings.prefix, "reviews")
+        producer.send(topic, b"open", partition=0).get(10)
+        send(kafka_settings, "reviews", [b"behind"])
+        assert topic_ranges(broker, [topic])[topic, 0] == (0, 0)
+        assert topic_ranges(broker, [topic], committed=False)[topic, 0] == (0, 2)
+        producer.abort_transaction()
 
 
 def test_the_mark_a_transaction_leaves_is_no_record_to_wait_for(kafka_settings, topics, tmp_path, prefix) -> None:

@@ -9,10 +9,9 @@ import pytest
 from kafka import KafkaProducer
 
 from infra.kafka import admin_options
-from infra.local.kafka import free_port
 from streams.__main__ import run
 from streams.topics import topic_name
-from tests.broker import delete_records, transactional
+from tests.broker import delete_records, recreate_topic, transactional
 from tests.integration.command_line import CommandLine, records, write
 from tests.integration.harness import Workers, wait_until
 
@@ -161,6 +160,11 @@ def test_nobody_is_waited_for_who_does_not_run(running, millrace):
     assert "it does not run. Start it: `millrace up`" in late.stderr
     unknown = millrace("summaries", "lamp", "--at-least", file, "--timeout", "100", "--json")
     assert (unknown.returncode, unknown.stdout) == (4, "")  # it may stand once what is missing does
+    recreate_topic(running.settings, topic_name(running.settings.prefix, "points"))
+    strange = millrace("wait")
+    assert strange.returncode == 1
+    assert "summarize cannot go on" in strange.stderr
+    assert "was deleted and created again" in strange.stderr
 
 
 @on_sqlite
@@ -229,7 +233,7 @@ def traces(kafka_settings, topic):
 
 @on_sqlite
 def test_a_wait_right_after_the_first_up_sees_the_workers_come(millrace, kafka_settings):
-    millrace.environ |= {"MILLRACE_METRICS_PORT": str(free_port()), "MILLRACE_KAFKA_PARTITIONS": "2"}
+    millrace.environ |= {"MILLRACE_METRICS_PORT": "0", "MILLRACE_KAFKA_PARTITIONS": "2"}  # nothing more to wait for
     send_to(kafka_settings, 0, reviews(1, 2))
     try:
         up = millrace("up", "--only", "workers", "--detach")

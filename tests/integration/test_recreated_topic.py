@@ -34,20 +34,21 @@ def history(workers, kafka_settings):
     return reviews, values
 
 
-def test_running_workers_refuse_it_and_go_on_after_a_reset(workers, kafka_settings, topic, history):
+def test_running_and_starting_workers_refuse_it_and_go_on_after_a_reset(workers, kafka_settings, topic, history):
+    reviews, values = history
     other = workers.start("digest", slot=1)
     recreate_topic(kafka_settings, topic)
     assert workers.processes["digest", 0].wait(60) == REFUSED
     assert other.wait(60) == REFUSED
-    check_refusal_and_reset(workers, kafka_settings, history, workers.beat("digest"))
-
-
-def test_a_stopped_worker_refuses_it_when_it_starts(workers, kafka_settings, topic, history):
-    workers.processes["digest", 0].terminate()
-    workers.processes["digest", 0].wait(60)
-    recreate_topic(kafka_settings, topic)
     assert workers.start("digest").wait(60) == REFUSED
-    check_refusal_and_reset(workers, kafka_settings, history, workers.beat("digest"))
+    assert "was deleted and created again" in workers.beat("digest")
+    assert "millrace fences reset" in workers.beat("digest")
+    assert workers.query("digest", "SELECT count(*) FROM reviews") == [(40,)]
+    send(kafka_settings, values[20:])  # some of the old ones, and all that are new
+    reset(workers, kafka_settings)
+    workers.start("digest")
+    workers.rest(len(values) - 20)
+    check_everything(workers, reviews)
 
 
 def test_one_that_is_longer_than_the_old_one_before_anybody_fetches_is_noticed(workers, kafka_settings, topic, history):
@@ -64,18 +65,6 @@ def test_one_that_is_longer_than_the_old_one_before_anybody_fetches_is_noticed(w
     workers.rest(len(values) - 40)
     kept = workers.query("digest", "SELECT review_id FROM reviews")
     assert sorted(review_id for (review_id,) in kept) == sorted(review.review_id for review in reviews)
-
-
-def check_refusal_and_reset(workers, kafka_settings, history, beat):
-    reviews, values = history
-    assert "was deleted and created again" in beat
-    assert "millrace fences reset" in beat
-    assert workers.query("digest", "SELECT count(*) FROM reviews") == [(40,)]
-    send(kafka_settings, values[20:])  # some of the old ones, and all that are new
-    reset(workers, kafka_settings)
-    workers.start("digest")
-    workers.rest(len(values) - 20)
-    check_everything(workers, reviews)
 
 
 def reset(workers, kafka_settings):

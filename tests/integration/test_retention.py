@@ -25,23 +25,7 @@ def topic(kafka_settings):
     return topic_name(kafka_settings.prefix, "reviews")
 
 
-def test_a_range_deleted_while_nobody_ran_is_one_dead_letter_and_reading_goes_on(workers, kafka_settings, topic):
-    reviews, values = simulated(120, products=1)
-    places = in_one_partition(send(kafka_settings, values[:40]))
-    digest = workers.start("digest")
-    workers.start("summarize")
-    workers.rest(40)
-    digest.terminate()
-    digest.wait(60)
-    send(kafka_settings, values[40:])
-    delete_records(kafka_settings, topic, places.partition, 70)
-    workers.start("digest")
-    workers.rest(120)
-    check_everything(workers, reviews[:40] + reviews[70:], broken=1)
-    assert told(kafka_settings) == [(places.partition, 40, "records_lost", "offsets 40 to 69")]
-
-
-def test_a_range_deleted_under_a_worker_that_is_behind_is_told_too(workers, kafka_settings, topic):
+def test_a_range_deleted_under_a_worker_that_is_behind_is_told_and_reading_goes_on(workers, kafka_settings, topic):
     reviews, values = simulated(120, products=1)
     places = in_one_partition(send(kafka_settings, values[:40]))
     digest = workers.start("digest")
@@ -61,7 +45,7 @@ def test_a_range_deleted_under_a_worker_that_is_behind_is_told_too(workers, kafk
     check_everything(workers, reviews[:offset] + reviews[100:], broken=1)
 
 
-def test_records_that_grew_too_old_are_told_and_those_after_them_are_read(workers, kafka_settings, topic):
+def test_records_that_grew_too_old_while_nobody_ran_are_told_once(workers, kafka_settings, topic):
     reviews, values = simulated(90, products=1)
     places = in_one_partition(send(kafka_settings, values[:30]))
     digest = workers.start("digest")

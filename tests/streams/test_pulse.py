@@ -158,6 +158,16 @@ async def test_an_orphan_notices_that_its_supervisor_is_gone(pulse, monkeypatch)
         task.cancel()
 
 
+async def test_one_whose_supervisor_was_gone_before_it_could_look_notices_too(tmp_path, progress, waits):
+    orphaned = asyncio.Event()
+    pulse = Pulse("digest", 0, tmp_path, progress, waits, parent=os.getppid() + 1)
+    task = asyncio.create_task(pulse.beat_for_ever(orphaned.set))
+    try:
+        await asyncio.wait_for(orphaned.wait(), 5)
+    finally:
+        task.cancel()
+
+
 def test_partitions_are_told_at_their_fences_and_before_that_at_their_read_position():
     class Consumer:
         def __init__(self) -> None:

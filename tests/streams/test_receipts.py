@@ -206,7 +206,7 @@ def test_a_busy_key_is_read_although_news_never_end() -> None:
     check(world, history, (0, None))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     shape=st.sampled_from(sorted(GRAPHS)),
     paces=st.tuples(PACE, PACE, PACE, PACE),

@@ -176,7 +176,7 @@ class Shop:
         return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rounds=st.lists(
         st.tuples(

@@ -1,5 +1,7 @@
 import asyncio
 import contextlib
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import msgspec
@@ -382,6 +384,25 @@ async def test_a_call_that_cites_a_review_forgotten_meanwhile_writes_nothing_and
     assert agent.texts() == [None, None, "text 2"]
     assert [entry.output for entry in agent.entries()] == ["text 2"]
     assert agent.summaries()[0] == agent.summaries()[1]  # what waited says what the newest says
+
+
+async def test_a_call_that_is_written_down_while_another_worker_forgets_what_it_read_leaves_nothing(
+    agent, second_store
+):
+    agent.take(points_of(quoted("r1")))
+    writing = agent.writing()
+    (job,) = writing.prepare([_leased()])
+    (answer,) = await writing.call([job])
+    other = dataclasses.replace(agent, store=second_store)
+    with ThreadPoolExecutor(1) as thread:
+        with agent.store.write() as connection:
+            assert writing.stands(connection, job)
+            writing.settle(connection, answer)
+            forgetting = thread.submit(other.take, after_forgetting(quoted("r2"), 2, "r1"))
+            with pytest.raises(TimeoutError):  # it waits for this transaction
+                forgetting.result(timeout=0.5)
+        forgetting.result(timeout=30)
+    assert agent.entries() == []
 
 
 async def test_a_late_text_that_cites_nothing_forgotten_is_shown_but_its_call_counted_what_is_gone(agent):

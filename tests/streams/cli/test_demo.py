@@ -48,6 +48,16 @@ def test_a_moment_fits_a_small_screen_whatever_reviews_say() -> None:
     assert [name for name in NAMES.values() if any(line.startswith(name) for line in lines)] == list(NAMES.values())
 
 
+def test_a_product_without_reviews_any_more_is_not_shown() -> None:
+    latest = snapshot().latest
+    ended = snapshot(latest={**latest, "b": msgspec.structs.replace(latest["b"], op="delete", text=None)})
+    screen = [line.plain for line in screen_lines(ended, NOW, 80, 24)]
+    end = [line.plain for line in closing_lines(Outcome(ended, 20.0, {}, None), NOW, 80)]
+    for lines in (screen, end):
+        shown = [name for name in NAMES.values() if any(line.startswith(name) for line in lines)]
+        assert shown == ["Haldenby Kettle", "Third"]
+
+
 def test_a_moment_without_a_screen_is_one_line() -> None:
     assert plain_line(snapshot(), 12.0) == (
         "   12 s  sending: 4,000 reviews in (200/s), 3,900 in 512 summaries out, freshness p99 2.4 s, all parts ok"

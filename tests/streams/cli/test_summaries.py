@@ -85,3 +85,9 @@ def test_deleted_products_are_in_no_list_and_nobodys_nearest(run, ended) -> None
     assert [line.split()[0] for line in run().output.splitlines()] == ["product", "kettle-2"]
     assert [msgspec.json.decode(line)["product_id"] for line in run("--json").stdout_bytes.splitlines()] == ["kettle-2"]
     assert run("kettl").exception.remedy == "Nearest: kettle-2"
+
+
+def test_a_timeout_without_anything_to_wait_for_is_a_usage_error(run, three) -> None:
+    told = run("kettle", "--timeout", "3")
+    assert told.exit_code == 2
+    assert "--at-least" in told.stderr
