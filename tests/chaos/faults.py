@@ -63,8 +63,9 @@ class Fault:
 
 
 def schedule(seed: int, duration_s: float, *, postgres: bool, supervised: bool) -> list[Fault]:
-    """Make the schedule of a seed: workers fall all the time, and each server once."""
+    """Make the schedule of a seed: workers fall all the time, each is killed once at least, and so is each server."""
     chance = random.Random(seed)
+    everybody = [(agent, slot) for agent in AGENTS for slot in range(SLOTS)]
     freeze_s = (min(FREEZE_S), max(min(FREEZE_S), min(max(FREEZE_S), duration_s / 2)))
     faults: list[Fault] = []
     at_s = chance.uniform(0.5, 3.0)
@@ -72,6 +73,7 @@ def schedule(seed: int, duration_s: float, *, postgres: bool, supervised: bool) 
     while at_s < duration_s:
         faults += _worker_fault(chance, chance.choices(kinds, weights)[0], at_s, freeze_s)
         at_s += chance.uniform(*PAUSE_S)
+    faults += [Fault(chance.uniform(0.1, 0.9) * duration_s, "kill", who) for who in everybody]
     servers: list[What] = ["broker dies", "broker stops", *(["database dies"] if postgres else [])]
     for what in [*servers, *(["parent dies"] if supervised else [])]:
         faults.append(Fault(chance.uniform(0.2, 0.9) * duration_s, what, for_s=chance.uniform(*DOWN_S)))
@@ -100,6 +102,10 @@ class Crew(Workers):
         for agent in AGENTS:
             for slot in range(SLOTS):
                 self.start(agent, slot)
+
+    def running(self) -> bool:
+        """Whether everybody reads."""
+        return all('"state":"running"' in self.beat(agent, slot) for agent in AGENTS for slot in range(SLOTS))
 
     def pid(self, agent: str, slot: int) -> int | None:
         process = self.processes.get((agent, slot))

@@ -61,7 +61,7 @@ def test_whatever_falls_nothing_is_lost_counted_twice_or_remembered(
     seed, long, store_environ, tmp_path, kafka, kafka_settings, topics, request, caplog
 ):
     caplog.set_level(logging.CRITICAL, "aiokafka")  # the feed's client tells of every broken connection
-    count, duration_s = (2_400, 40.0) if long else (500, 8.0)
+    count, duration_s = (2_400, 40.0) if long else (600, 10.0)
     supervised = seed % 2 == 0
     faults = schedule(seed, duration_s, postgres=bool(store_environ), supervised=supervised)
     crew = (SupervisedCrew if supervised else Crew)(tmp_path, kafka_settings, **store_environ)
@@ -71,6 +71,7 @@ def test_whatever_falls_nothing_is_lost_counted_twice_or_remembered(
     with telling(seed, request.node.callspec.id, storm, crew):
         try:
             crew.start_all()
+            wait_until(crew.running, 120, told=crew.told)  # who falls before it begins can lose nothing
             feed.start()
             storm.rage(faults)
             feed.join()
@@ -80,7 +81,8 @@ def test_whatever_falls_nothing_is_lost_counted_twice_or_remembered(
             Standing(crew).check()
             assert "refusing to go on" not in crew.log.read_text(errors="replace")
         finally:
-            feed.join()
+            if feed.ident is not None:
+                feed.join()
             crew.stop()
 
 
