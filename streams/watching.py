@@ -66,4 +66,4 @@ class Watch:
     def _pass_marks(self, partition: Partition, fence: int, end: int) -> None:
         with contextlib.suppress(Moved), self._store.write() as connection:  # a run was first
             fences.advance(connection, partition, fence, end)
-            log.info("moved over marks of transactions", partition=partition, fence=end)
+            log.debug("moved over marks of transactions", partition=partition, fence=end)

@@ -34,6 +34,9 @@ def command(name: str, data: Path | None, as_json: bool) -> None:
             raise
         what = f"benchmarks need the source checkout and its development packages ({error.name} is missing)"
         raise CommandError(what, "Run `make test` once in the checkout, then `make bench`.", 1) from error
+    from infra.logging import configure_logging  # here: half of the commands never need it
+
+    configure_logging("console", "warning")  # to stderr: what is measured is all that is printed
     measured_on, figures = benchmark.run(data, lambda line: click.echo(f"measuring: {line}", err=True))
     report = {
         "name": name,

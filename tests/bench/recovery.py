@@ -21,7 +21,7 @@ from tests.bench.stack import Stack
 
 TRIALS = 10
 PER_S = 50.0
-BEHIND_S = 1.0
+BEHIND_S = 2.0
 """A record may take this long to be applied before the worker counts as behind."""
 
 STEADY_S = 3.0
