@@ -102,7 +102,7 @@ def test_workers_that_start_while_the_server_is_down_or_lose_it_go_on_when_it_is
     wait_until(lambda: applied(workers) > 0, 60, told=workers.told)
     server.kill()
     send(kafka_settings, values[150:])
-    wait_until(lambda: all(process.poll() == GIVEN_UP for process in processes), 60, told=workers.told)
+    wait_until(lambda: processes[0].poll() == GIVEN_UP, 60, told=workers.told)  # the other may have nothing to do
     assert "Traceback" not in workers.log.read_text()
     workers.keep_up()
     wait_until(told_by(workers, "digest", '"waiting_for_database"'), 60, told=workers.told)
@@ -141,13 +141,12 @@ def test_a_database_that_cannot_be_written_is_told_in_one_line_and_costs_nothing
     breaks, repairs, told = FAULTS[fault]
     reviews, values = simulated(200)
     send(kafka_settings, values[:100])
-    digest = workers.start("digest")
+    workers.start("digest")
     workers.start("summarize")
     wait_until(lambda: applied(workers) == 100, 60, told=workers.told)
     server.execute(*breaks)
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'worker'")
-    wait_until(lambda: digest.poll() == GIVEN_UP, 60, told=workers.told)
-    send(kafka_settings, values[100:])
+    send(kafka_settings, values[100:])  # an idle worker may have connected again without a word: it needs something to do
     wait_until(told_by(workers, "digest", told), 60, workers.keep_up, workers.told)
     wait_until(lambda: workers.processes["digest", 0].poll() == GIVEN_UP, 60, told=workers.told)
     assert "Traceback" not in workers.log.read_text()
