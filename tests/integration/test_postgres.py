@@ -146,7 +146,7 @@ def test_a_database_that_cannot_be_written_is_told_in_one_line_and_costs_nothing
     wait_until(lambda: applied(workers) == 100, 60, told=workers.told)
     server.execute(*breaks)
     server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'worker'")
-    send(kafka_settings, values[100:])  # an idle worker may have connected again without a word: it needs something to do
+    send(kafka_settings, values[100:])  # an idle worker need not notice
     wait_until(told_by(workers, "digest", told), 60, workers.keep_up, workers.told)
     wait_until(lambda: workers.processes["digest", 0].poll() == GIVEN_UP, 60, told=workers.told)
     assert "Traceback" not in workers.log.read_text()
