@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from schemas import tables
+from schemas import answer_tables, index_tables, tables
 from schemas.tables import GROUPS
 
 OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
@@ -21,10 +21,19 @@ OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
     "reviews": tables.reviews.c.product_id,
     "tombstones": tables.tombstones.c.product_id,
     "summaries": tables.summaries.c.product_id,
+    "documents": index_tables.documents.c.document_key,
+    "document_principals": index_tables.document_principals.c.document_key,
+    "document_labels": index_tables.document_labels.c.document_key,
+    "chunks": index_tables.chunks.c.document_key,
+    "placements": index_tables.placements.c.document_key,
+    "review_texts": index_tables.review_texts.c.product_id,
+    "requests": answer_tables.requests.c.request_id,
+    "answers": answer_tables.answers.c.request_id,
+    "answer_basis": answer_tables.answer_basis.c.request_id,
 }
 """The column of each table that says whose a row is."""
 
-UNOWNED = ("fences",)
+UNOWNED = ("fences", "vectors", "collections", "gate")
 """Tables whose rows are nobody's."""
 
 

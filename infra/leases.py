@@ -21,6 +21,7 @@ from infra.fences import Moved, Partition
 from infra.headers import pack, unpack
 from infra.locking import hold
 from infra.outbox import Cause
+from infra.timers import Waiter
 from schemas.tables import work, work_inputs
 
 
@@ -79,8 +80,11 @@ _KEEP_OLDEST = sa.text(
 )
 
 
-def record(connection: Connection, tasks: Iterable[Task]) -> None:
-    """Record work, in the transaction that makes it necessary."""
+def record(connection: Connection, tasks: Iterable[Task], *, owed: bool = True) -> None:
+    """Record work, in the transaction that makes it necessary.
+
+    Work that is not ``owed`` to inputs only mends: it holds no watermark and publishes nothing.
+    """
     rows = [
         {
             "kind": task.kind,
@@ -98,6 +102,32 @@ def record(connection: Connection, tasks: Iterable[Task]) -> None:
     ]
     if rows:
         connection.execute(_RECORD, rows)
+    if rows and owed:
+        connection.execute(_KEEP_OLDEST, rows)
+
+
+def join(connection: Connection, kind: str, waiters: Iterable[Waiter]) -> None:
+    """Let inputs that change nothing wait for work that is recorded or in hand: what they say is not done before it.
+
+    Args:
+        connection: A write transaction.
+        kind: Which work.
+        waiters: Inputs by key; those of keys without work wait for nothing.
+    """
+    wanted = sorted(waiters, key=attrgetter("key"))
+    standing = hold(connection, work.c.key, sa.and_(work.c.kind == kind, work.c.key.in_([one.key for one in wanted])))
+    rows = [
+        {
+            "kind": kind,
+            "key": one.key,
+            "topic": one.cause.topic,
+            "partition": one.cause.partition,
+            "offset": one.cause.offset,
+        }
+        for one in wanted
+        if one.key in standing
+    ]
+    if rows:
         connection.execute(_KEEP_OLDEST, rows)
 
 
@@ -174,7 +204,8 @@ def _lease_inputs(connection: Connection, kind: str, keys: Sequence[str]) -> dic
         for key, causes in oldest.items()
         for cause in causes
     ]
-    connection.execute(work_inputs.insert(), rows)
+    if rows:
+        connection.execute(work_inputs.insert(), rows)
     return oldest
 
 
@@ -218,7 +249,9 @@ def finish(connection: Connection, leased: Leased) -> None:
         again = {"lease_owner": None, "lease_until": None, "attempts": 0, "last_error": None}
         if connection.execute(work.update().where(mine).values(again)).rowcount != 1:
             raise LeaseLost(f"{leased.kind}:{leased.key} is somebody else's")
-    inputs = sa.and_(work_inputs.c.kind == leased.kind, work_inputs.c.key == leased.key, work_inputs.c.leased)
+    inputs = sa.and_(work_inputs.c.kind == leased.kind, work_inputs.c.key == leased.key)
+    if not done:  # newer work keeps its own
+        inputs = sa.and_(inputs, work_inputs.c.leased)
     connection.execute(work_inputs.delete().where(inputs))
 
 

@@ -83,6 +83,10 @@ COUNTERS = (
     _counter("millrace_writer_failures", "writer_failures", "Calls of the writer that failed"),
     _counter("millrace_refreshes", "refreshes", "Calls of the writer made only because a product fell quiet"),
     _counter("millrace_ledger_hits", "ledger_hits", "Texts found in the ledger instead of being written again"),
+    _counter("millrace_chunks_embedded", "chunks_embedded", "Texts of chunks the model was asked for"),
+    _counter("millrace_chunks_reused", "chunks_reused", "Chunks whose text was embedded before"),
+    _counter("millrace_vectors_written", "vectors_written", "Rows the vector store has acknowledged"),
+    _counter("millrace_vectors_removed", "vectors_removed", "Rows deleted from the vector store"),
     _counter("millrace_moved", "moved", "Decisions made again because another worker was first"),
     _Measure("millrace_worker_restarts", "Starts after the first", lambda worker: worker.restarts),
 )

@@ -7,6 +7,7 @@ from contextlib import closing
 from infra.engines import outside_engine
 from infra.places import StorePlace
 from infra.store_errors import StoreFailed
+from schemas.index_tables import WORD_TABLES
 
 SCRUB_BYTES = 512 << 20
 """The largest file that is written anew: workers wait meanwhile, about a second for 100 MB."""
@@ -24,17 +25,21 @@ def scrub(place: StorePlace) -> bool:
         place: Of the store.
 
     Returns:
-        Whether that was done: not with a Postgres, nor with a file that is too large to let workers wait for.
+        Whether that was done: not with a Postgres, nor with a file that is not there yet, or too large to let
+        workers wait for.
 
     Raises:
         StoreError: If the file cannot be written anew now; nothing is lost.
     """
-    if place.url is not None or place.path.stat().st_size > SCRUB_BYTES:
+    if place.url is not None or not place.path.exists() or place.path.stat().st_size > SCRUB_BYTES:
         return False
     try:
         # Without SQLAlchemy's own transaction: VACUUM and checkpoints take none.
         with closing(outside_engine(place, "rw", BUSY_S).raw_connection()) as connection:
             cursor = connection.cursor()
+            for table in WORD_TABLES:  # full text forgets words of deleted rows only when its parts are merged
+                if cursor.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
+                    cursor.execute(f"INSERT INTO {table}({table}) VALUES ('optimize')")  # noqa: S608 - a name of ours
             cursor.execute("VACUUM")
             deadline = time.monotonic() + BUSY_S
             while cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]:  # a worker does one of its own

@@ -97,6 +97,39 @@ class MilvusSettings:
     uri: Annotated[
         Secret | None, Meaning("address of a Milvus; empty starts one of our own", short="MILLRACE_MILVUS")
     ] = None
+    token: Annotated[Secret | None, Meaning("user:password or token, where a Milvus wants one")] = None
+    local_port: Annotated[int, Meaning("first of 12 ports of our own Milvus", minimum=1, maximum=65523)] = 29530
+    tick_ms: Annotated[int, Meaning("how often our own Milvus lets new rows be seen; 20 costs CPU", minimum=10)] = 200
+
+    @property
+    def local(self) -> bool:
+        """Whether the Milvus is our own."""
+        return self.uri is None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """How documents become searchable."""
+
+    precision: Annotated[
+        str, Meaning("of document vectors; bf16 needs the openvino extra", choices=("fp32", "bf16"))
+    ] = "fp32"
+    chunk_characters: Annotated[int, Meaning("longest chunk; sections are cut at paragraphs", minimum=200)] = 900
+    cache_s: Annotated[float, Meaning("vectors of texts that are gone are kept this long for renames", minimum=0)] = (
+        3600.0
+    )
+    sweep_s: Annotated[float, Meaning("how often the vectors are compared with the registry", minimum=1)] = 600.0
+    max_batch: Annotated[int, Meaning("documents embedded together", minimum=1)] = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """How questions are answered."""
+
+    deadline_ms: Annotated[int, Meaning("for requests that name none", minimum=100)] = 10_000
+    passages: Annotated[int, Meaning("chunks an answer is written from", minimum=1, maximum=20)] = 8
+    threshold: Annotated[float, Meaning("below this probability nothing is answered", minimum=0, maximum=1)] = 0.3
+    concurrency: Annotated[int, Meaning("answers written at a time", minimum=1)] = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +197,8 @@ class Settings:
     milvus: MilvusSettings = MilvusSettings()
     writer: WriterSettings = WriterSettings()
     digest: DigestSettings = DigestSettings()
+    index: IndexSettings = IndexSettings()
+    answer: AnswerSettings = AnswerSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)

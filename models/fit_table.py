@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from models.minilm.files import ModelFiles
 from models.sentence_table import SHIPPED, WORD_PIECES, build_tokenizer
 from models.table.fitting import FIRST_WORD, FitSettings, fit
 from models.table.grammar import move_segments, plant_words, read_phrases, write_segments
 from models.table.segments import read_clothing_segments
-from models.table.teacher import Teacher, TeacherFiles, read_word_pieces
+from models.table.teacher import Teacher, read_word_pieces
 
 REAL = 16_000
 WRITTEN = 9_000
@@ -61,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     shipped = np.load(SHIPPED) if SHIPPED.exists() else None
-    files = TeacherFiles.find()
-    word_pieces = read_word_pieces(files.tokenizer)
+    files = ModelFiles.find()
+    word_pieces = read_word_pieces(files.read_tokenizer())
     segments = collect_segments(options.data, word_pieces)
     _say(f"{len(segments)} segments; MiniLM reads them", started)
     table = _fit(segments, word_pieces, Teacher(files))

@@ -31,6 +31,10 @@ class Counters(msgspec.Struct, kw_only=True):
     writer_failures: int = 0
     refreshes: int = 0  # calls made only because a product fell quiet
     ledger_hits: int = 0
+    chunks_embedded: int = 0  # texts the model was asked for
+    chunks_reused: int = 0  # rows whose text was embedded before
+    vectors_written: int = 0  # rows the vector store has acknowledged
+    vectors_removed: int = 0
     moved: int = 0  # decisions made again because another worker was first
 
 

@@ -6,6 +6,9 @@ so that one transaction moves fence, state, work and outbox together.
 
 import sqlalchemy as sa
 
+from schemas.answer_tables import answer
+from schemas.index_tables import index
+
 delivery = sa.MetaData()
 
 fences = sa.Table(
@@ -162,8 +165,8 @@ summaries = sa.Table(
     sa.Index("summaries_by_time", "updated_at"),
 )
 
-GROUPS = {"delivery": delivery, "digest": digest, "summarize": summarize}
+GROUPS = {"delivery": delivery, "digest": digest, "summarize": summarize, "index": index, "answer": answer}
 """Tables by what needs them."""
 
-STORES = {"digest": ("delivery", "digest"), "summarize": ("delivery", "summarize")}
+STORES = {agent: ("delivery", agent) for agent in ("digest", "summarize", "index", "answer")}
 """The groups in each agent's store."""

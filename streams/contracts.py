@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from infra.settings import KafkaSettings
+from schemas.answers import Answer
 from schemas.compatibility import PRODUCERS, READERS, Break, breaks
 from schemas.dead_letters import DeadLetter
 from schemas.documents import Document
 from schemas.events import Event
 from schemas.feedback import Feedback
+from schemas.indexed import Indexed
 from schemas.json_schema import json_schema
 from schemas.points import Points
 from schemas.requests import Request
@@ -59,6 +61,8 @@ CONTRACTS: Mapping[str, Contract] = {
         Contract("feedback", "feedback", Feedback, "target_id", read=True),
         Contract("points", "points", Points, "product_id", read=True, published=True),
         Contract("summaries", "summary", Summary, "product_id", published=True),
+        Contract("indexed", "indexed", Indexed, "document_id", read=True, published=True),
+        Contract("answers", "answer", Answer, "request_id", published=True),
         # Read too: `millrace dead-letters` shows and replays those of earlier versions.
         Contract(
             "dead-letters", "dead-letter", DeadLetter, "the key of the event it tells of", read=True, published=True

@@ -29,7 +29,7 @@ from infra.errors import InfraError
 from infra.fences import Moved, Partition
 from infra.outbox import Cause, Output
 from schemas.heartbeats import Counters
-from streams.events import Crash, Decision, Event, Handler, Rejection, read_events
+from streams.events import Crash, Decision, Event, Handler, Rejection, logical, read_events
 from streams.holes import Holes, Lost
 from streams.letters import dead_letter, lost_range
 from streams.publisher import Publisher
@@ -133,7 +133,7 @@ class Applier:
         if not fresh:
             return
         lost = self._holes.judge(partition, fence, [raw.offset for raw in fresh])
-        events, rejections = read_events(fresh, self._handler.record)
+        events, rejections = read_events(fresh, self._handler.records[logical(partition[0])])
         following = fresh[-1].offset + 1
         decision = self._handler.decide(events, following)
         letters = self._letters([*rejections, *decision.rejections], partition, lost)

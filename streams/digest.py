@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import ClassVar
 
 import msgspec
 
@@ -20,12 +21,9 @@ from schemas.points import Points
 from schemas.records import Unreadable
 from schemas.reviews import Review
 from streams.digest_decision import READING, Delays, DigestDecision
-from streams.events import Event, Rejection, event_headers, include, oldest_causes
+from streams.events import Event, Rejection, check_date, event_headers, include, oldest_causes
 from streams.products import Products, Standing
 from streams.shadows import Forget, Refold, Shadows
-
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
 
 Known = Mapping[ReviewKey, ReviewRow | Tombstone]
 
@@ -62,7 +60,7 @@ class DigestHandler:
         now: Unix seconds.
     """
 
-    record = Review
+    records: ClassVar[Mapping[str, type[Review]]] = {"reviews": Review}
 
     def __init__(
         self,
@@ -158,13 +156,12 @@ class DigestHandler:
         return Output(self._points_topic, product.product_id.encode(), msgspec.json.encode(points), headers)
 
     def _rejected(self, event: Event[Review], decision: DigestDecision) -> bool:
-        written = event.record.created_at
-        if written is None or EARLIEST <= written <= event.at + AHEAD:
-            return False
-        what = f"{written.isoformat()} is not between 1970 and a day after the record was sent ({event.at.isoformat()})"
-        problem = Unreadable("date_out_of_range", f"created_at: {what}", "created_at")
-        decision.rejections.append(Rejection(event.raw, problem))
-        return True
+        try:
+            check_date("created_at", event.record.created_at, event.at)
+        except Unreadable as problem:
+            decision.rejections.append(Rejection(event.raw, problem))
+            return True
+        return False
 
     def _encode(self, steps: Sequence[Step]) -> list[tuple[Step, Vectors]]:
         vectors = self._encoder.encode([claim.text for step in steps for claim in step.claims])

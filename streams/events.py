@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -18,6 +18,9 @@ Crash = Callable[[str], None]
 
 LATEST_MS = 253_370_764_800_000
 """The year 9999, in milliseconds: a producer may set any timestamp, and datetimes end there."""
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
 
 TRACE = ("traceparent", "tracestate")
 TRACE_BYTES = 512
@@ -80,7 +83,10 @@ class Decision(Protocol):
 class Handler(Protocol[Record]):
     """The one thing an agent knows: how events change its state."""
 
-    record: type[Record]
+    @property
+    def records(self) -> Mapping[str, type[Record]]:
+        """What a value is, by logical topic."""
+        ...
 
     def decide(self, events: Sequence[Event[Record]], following: int) -> Decision:
         """Decide for events of one partition; ``following`` is the offset after the last of the run."""
@@ -113,6 +119,23 @@ def _kafka_time(timestamp_ms: int) -> datetime:
         what = f"the record's Kafka timestamp {timestamp_ms} ms is not between 1970 and 9999; let the client set it"
         raise Unreadable("date_out_of_range", what)
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+
+
+def check_date(field: str, written: datetime | None, sent: datetime) -> None:
+    """Hold a date that a producer set to the limits of all dates.
+
+    Args:
+        field: Its name.
+        written: The date, if there is one.
+        sent: Kafka's timestamp of the record.
+
+    Raises:
+        Unreadable: If it is before 1970, or more than a day after the record was sent.
+    """
+    if written is None or EARLIEST <= written <= sent + AHEAD:
+        return
+    what = f"{written.isoformat()} is not between 1970 and a day after the record was sent ({sent.isoformat()})"
+    raise Unreadable("date_out_of_range", f"{field}: {what}", field)
 
 
 def event_headers(

@@ -24,9 +24,11 @@ AGENTS: dict[str, AgentSpec] = {
             {"reading": "waiting for a quiet moment", "rebuild": "being rebuilt"},
         ),
         AgentSpec("summarize", ("points",), ("summaries",), {"summary": "waiting for its text"}),
+        AgentSpec("index", ("documents", "reviews"), ("indexed",), {"index": "being embedded"}),
+        AgentSpec("answer", ("requests", "indexed"), ("answers",), {"answer": "being answered"}),
     )
 }
 """In the order of the stream: what an agent reads, one before it writes."""
 
-SUPERSEDING = ("points", "summaries")
-"""Topics whose newest record of a key says everything."""
+SUPERSEDING = ("points", "summaries", "answers")
+"""Topics whose newest record of a key says everything; documents of two tenants may share a key of `indexed`."""

@@ -130,7 +130,9 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
         start = fence if committed is None else min(fence, committed)
         await self.seek(tp, start)  # always: Faust seeks nothing where there is no commit
         self._read_offset[tp] = start
-        self._committed_offset[tp] = start
+        self._committed_offset[tp] = start if committed is not None else 0
+        if committed is None and fence:  # a worker was killed before it could, and no record may ever come again
+            self.safe[tp] = fence
 
     def _drop_fetched(self) -> None:
         self.epoch += 1

@@ -1,7 +1,8 @@
 """points -> summaries: publish what stands at once, and have its text rewritten when it no longer fits."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 from sqlalchemy import Connection
@@ -97,7 +98,7 @@ class SummarizeHandler:
         now: Unix seconds.
     """
 
-    record = Points
+    records: ClassVar[Mapping[str, type[Points]]] = {"points": Points}
 
     def __init__(self, store: Store, *, topic: str, pace: Pace, now: Callable[[], float]) -> None:
         self._store = store

@@ -20,6 +20,8 @@ TOPICS: Mapping[str, int] = {
     "feedback": 4 * MEBIBYTE,
     "points": 1 * MEBIBYTE,
     "summaries": 1 * MEBIBYTE,
+    "indexed": 1 * MEBIBYTE,
+    "answers": 1 * MEBIBYTE,
     "dead-letters": 8 * MEBIBYTE,
 }
 """Logical name to the largest value it takes, in bytes: inputs are wide so that too large ones can be told."""

@@ -41,6 +41,7 @@ class Failed:
 
     error: str
     retry_after_s: float | None
+    again_by: float | None = None  # unix seconds: tried again by then, whatever the wait would be
 
 
 class Change(Protocol):
@@ -235,4 +236,6 @@ class WorkService(Generic[Job, Outcome]):
         doublings = min(leased.attempts - 1, 16)  # days of failures must not overflow
         backoff_s = min(longest, first * 2**doublings) * self._jitter.uniform(0.5, 1.0)
         not_before = self._now() + max(backoff_s, failed.retry_after_s or 0.0)
+        if failed.again_by is not None:
+            not_before = min(not_before, failed.again_by)
         self._store.change(lambda connection: leases.postpone(connection, leased, not_before, failed.error))

@@ -13,6 +13,7 @@ import structlog
 from faust import StreamT
 
 from infra import outbox
+from infra.collection_rows import CollectionMismatch
 from infra.database import Store, Waits
 from infra.fences import Partition
 from infra.kafka import stream_options
@@ -22,15 +23,17 @@ from infra.outbox import Cause, Output
 from infra.settings import Settings
 from infra.slots import SlotTaken, slot_name, take_slot
 from infra.store_errors import StoreError, StoreUnusable
+from infra.vector_store import WrongModel
 from schemas.heartbeats import Counters
 from streams.app import build_app
-from streams.assembly import Context, assemble
+from streams.assembly import assemble
 from streams.assignment import Assignment, FenceRefused
 from streams.delivery import Applier, Progress, deliver, give_up, tell
 from streams.events import Crash, Handler
 from streams.graph import AGENTS, SUPERSEDING
 from streams.holes import Holes, Lost
 from streams.letters import lost_range, refused_output
+from streams.parts import Context, Unusable
 from streams.places import store_place
 from streams.publisher import Publisher
 from streams.pulse import Pulse, partition_states
@@ -41,6 +44,8 @@ from streams.watching import Watch
 
 REFUSED = 78
 """Exit code of a worker whose fences do not fit the broker, or whose store is not for it: restarting does not help."""
+
+REFUSALS = (FenceRefused, CollectionMismatch, WrongModel, Unusable)
 
 PROBE_S = 10.0
 STOP_S = 50.0
@@ -137,7 +142,7 @@ class Worker:
             time.time,
             self._crash,
         )
-        parts = assemble(self._agent, context)
+        parts = await store.run(lambda: assemble(self._agent, context))  # models load while the heart beats
         publisher = self._publisher(store, producer)
         applier = self._applier(store, parts.handler)
         assignment = Assignment(store, self._broker.identify, self._broker.log_ranges, self._lose)
@@ -267,7 +272,7 @@ class Worker:
             await service
         except asyncio.CancelledError:
             raise
-        except FenceRefused as error:
+        except REFUSALS as error:
             self._refuse(str(error))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the process ends
             self._give_up(tell(error))

@@ -2,6 +2,7 @@ import shutil
 import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,18 @@ from infra.database import Store, Waits, open_store
 from infra.engines import outside_engine
 from infra.kafka_admin import Broker, TopicDeclaration
 from infra.local.kafka import KafkaServer
+from infra.local.milvus import MilvusServer
+from infra.milvus import MilvusStore
 from infra.places import StorePlace
 from infra.settings import KafkaSettings
 from infra.settings_reading import Secret
 from infra.stores import remove_schema
+from schemas.index_tables import WORD_TABLES
 from schemas.tables import GROUPS
 from streams.graph import AGENTS
 from streams.topics import declarations
 from tests.broker import running_broker
+from tests.milvus import running_milvus
 from tests.postgres import PostgresServer
 
 DATABASES = ("sqlite", "postgres")
@@ -27,6 +32,7 @@ DATABASES = ("sqlite", "postgres")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", metavar="DIR", help="folder with the public review sets, for tests/quality")
     parser.addoption("--chaos", action="store_true", help="the long suite of tests/chaos: more seeds, more of all")
+    parser.addoption("--refit", action="store_true", help="also fit the answer model again: minutes of embedding")
     parser.addoption("--seed", type=int, help="only this seed of tests/chaos, on both databases")
 
 
@@ -87,7 +93,7 @@ def fresh_place(database: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 def empty(place: StorePlace) -> None:
     """Take everything out of a schema; numbers begin anew."""
-    tables = ", ".join(table.name for group in GROUPS.values() for table in group.sorted_tables)
+    tables = ", ".join([*(table.name for group in GROUPS.values() for table in group.sorted_tables), *WORD_TABLES])
     with outside_engine(place, "rw", 1).begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
@@ -131,6 +137,32 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """
     with running_broker(tmp_path_factory.mktemp("stack")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusServer]:
+    """A Milvus of the suite's own: ``.uri``, ``.start()``, ``.stop()``, ``.kill()``.
+
+    A test that stops it starts it again; it keeps its ports and its data.
+    """
+    with running_milvus(tmp_path_factory.mktemp("milvus")) as server:
+        yield server
+
+
+@pytest.fixture
+def collection_prefix() -> str:
+    """The first part of the names of this test's collections."""
+    return f"t_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def vector_store(milvus: MilvusServer, collection_prefix: str) -> Iterator[MilvusStore]:
+    """The suite's Milvus; collections with this test's prefix are dropped afterwards."""
+    with closing(MilvusStore(milvus.uri)) as store:
+        yield store
+        for name in store.collections():
+            if name.startswith(collection_prefix):
+                store.drop(name)
 
 
 @pytest.fixture

@@ -156,6 +156,11 @@ def test_the_metrics_named_are_those_of_the_code():
 
 
 def test_the_graph_is_that_of_the_code():
-    specs = list(AGENTS.values())
-    chain = [*specs[0].inputs, *(name for spec in specs for name in (spec.name, *spec.outputs))]
-    assert " -> ".join(chain) in README
+    chains, shown = [], README.split("```text\n")[1].split("```")[0]
+    for agent in AGENTS.values():
+        if chains and chains[-1][-1] in agent.inputs and len(agent.inputs) == 1:
+            chains[-1] += [agent.name, *agent.outputs]
+        else:
+            chains.append([", ".join(agent.inputs), agent.name, *agent.outputs])
+    drawn = [line.split("  ")[0] for line in shown.splitlines()]
+    assert drawn == [" -> ".join(chain) for chain in chains]

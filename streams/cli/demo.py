@@ -20,7 +20,7 @@ from processors.simulator import Simulator
 from streams.cli.context import check_supported, load_settings
 from streams.cli.demo_feed import Coverage, Feed, follow_summaries
 from streams.cli.demo_report import Outcome, closing_lines, find_recall
-from streams.cli.demo_stack import DemoStack, demo_stack
+from streams.cli.demo_stack import DEMO_AGENTS, DemoStack, demo_stack
 from streams.cli.errors import CommandError
 from streams.cli.health import Part, collect
 from streams.cli.interrupts import interruptible
@@ -144,7 +144,7 @@ class Demo:
     def _drain(self, broker: Broker, show: Show) -> None:
         self._stage = "finishing what was sent"
         around = LocalSurroundings(self.stack.settings, broker)
-        agents = list(AGENTS.values())
+        agents = [AGENTS[name] for name in DEMO_AGENTS]
         looked = 0.0
 
         def progress(_gaps: Sequence[Gap]) -> None:

@@ -25,6 +25,9 @@ from streams.topics import declarations
 
 STOP_WORKERS_S = 20.0
 
+DEMO_AGENTS = ("digest", "summarize")
+"""What a demo shows; the others want documents and a Milvus."""
+
 LIVELY = {"MILLRACE_DIGEST_UNREAD_S": "2", "MILLRACE_WRITER_DEBOUNCE_S": "1", "MILLRACE_WRITER_DEADLINE_S": "4"}
 """A demo is shorter than the patience that saves work in earnest."""
 
@@ -65,12 +68,12 @@ class DemoStack:
             broker.apply_topics(declarations(self.settings.kafka))
 
     def start_workers(self) -> None:
-        """Start every agent's worker under a supervisor; they need some seconds before they read.
+        """Start the demo's agents under a supervisor; they need some seconds before they read.
 
         Raises:
             LocalStackFailed: If they end at once.
         """
-        self.workers.start([sys.executable, "-m", "streams", "worker"], self.environ)
+        self.workers.start([sys.executable, "-m", "streams", "worker", *DEMO_AGENTS], self.environ)
 
     def stop(self) -> None:
         """Stop everything, whatever state it is in, and take our topics from a broker that goes on."""

@@ -12,7 +12,7 @@ from streams.places import remove_stores
 @click.option("--wipe", "wiped", is_flag=True, help="Also remove what it kept: topics, results, logs.")
 @click.option("--json", "as_json", is_flag=True, help="One part a line.")
 def command(wiped: bool, as_json: bool) -> None:
-    """Stop the workers and our own Kafka; what they kept is there at the next `up`.
+    """Stop the workers, our own Milvus and our own Kafka; what they kept is there at the next `up`.
 
     \b
     Example:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from schemas.tables import STORES
 from streams.cli.erasing import Left, Outcome
 from streams.cli.render import FAILING, QUIET, age, pad, plural, printable
 from streams.cli.retained import Retained
@@ -16,6 +15,8 @@ _THINGS = {
     "product_parts": ("quote", "quotes"),
     "summaries": ("quote", "quotes"),
     "text": ("text that cited it", "texts that cited it"),
+    "review_texts": ("searchable text", "searchable texts"),
+    "answers": ("answer that cited it", "answers that cited it"),
     "ledger": ("ledger entry", "ledger entries"),
     "outbox": ("output on its way", "outputs on their way"),
 }
@@ -36,16 +37,18 @@ def receipt_lines(outcome: Outcome, waited_s: float, now: float, *, postgres: bo
     what = f"review {printable(target.review_id)} of {printable(target.product_id)}"
     yield Text(_HEADINGS[target.was].format(what), style="bold")
     yield Text()
-    yield from _facts("removed", _removed(outcome))
-    yield from _facts("kept", [(one.agent, _told(one)) for one in outcome.kept])
+    yield from facts("removed", _removed(outcome))
+    yield from facts("kept", [(one.agent, _told(one)) for one in outcome.kept])
     if outcome.receipt is not None:
-        yield _fact("deletion", f"{outcome.receipt}, in all results after {waited_s:.1f} s")
+        yield fact("deletion", f"{outcome.receipt}, in all results after {waited_s:.1f} s")
     for left in outcome.left:
         yield Text.assemble(("NOT REMOVED  ", FAILING), f"{left.agent}: {_count(left.where, left.count)}: {left.why}")
     yield Text()
-    yield from _retained(outcome.retained, now)
-    yield Text("Readers of the topics must drop what they kept of it; the delete record tells them.")
-    yield from _limits(outcome, postgres=postgres)
+    yield from retained_lines(outcome.retained, now)
+    yield Text("Readers of the topics must drop what they kept; the delete record tells them.")
+    if not outcome.worded:
+        yield Text("Its words are not known any more: only its id was looked for.", style=QUIET)
+    yield from limit_lines(outcome.scrubbed, outcome.agents, postgres=postgres)
 
 
 def receipt_json(outcome: Outcome, waited_s: float) -> dict[str, object]:
@@ -62,7 +65,7 @@ def receipt_json(outcome: Outcome, waited_s: float) -> dict[str, object]:
         "left": [_left(one) for one in outcome.left],
         "looked_for": ["id", "words"] if outcome.worded else ["id"],
         "scrubbed": outcome.scrubbed,
-        "retained": [_retained_json(one) for one in outcome.retained],
+        "retained": [retained_json(one) for one in outcome.retained],
         "waited_s": round(waited_s, 3),
     }
 
@@ -99,16 +102,19 @@ def _told(remnant: Remnant) -> str:
     return "its id among the forgotten"
 
 
-def _facts(name: str, told: Sequence[tuple[str, str]]) -> Iterator[Text]:
+def facts(name: str, told: Sequence[tuple[str, str]]) -> Iterator[Text]:
+    """Lay some facts of one name out, each with the agent it is of."""
     for number, (agent, what) in enumerate(told):
-        yield _fact("" if number else name, f"{pad(agent, _AGENT_CELLS)}{what}" if agent else what)
+        yield fact("" if number else name, f"{pad(agent, _AGENT_CELLS)}{what}" if agent else what)
 
 
-def _fact(name: str, told: str) -> Text:
+def fact(name: str, told: str) -> Text:
+    """Lay one fact out."""
     return Text.assemble((f"  {name:<{_FACT_CELLS}}", "bold"), told)
 
 
-def _retained(retained: Sequence[Retained], now: float) -> Iterator[Text]:
+def retained_lines(retained: Sequence[Retained], now: float) -> Iterator[Text]:
+    """Say which topics hold it until when."""
     if not retained:
         yield Text("No topic holds it.")
         return
@@ -124,18 +130,15 @@ def _retained(retained: Sequence[Retained], now: float) -> Iterator[Text]:
             yield line.append(f"{at:%Y-%m-%d %H:%M} UTC, in {age(one.until - now)}")
 
 
-def _limits(outcome: Outcome, *, postgres: bool) -> Iterator[Text]:
-    if not outcome.worded:
-        told = "Its words are not known any more: only its id was looked for."
-        yield Text(told, style=QUIET)
+def limit_lines(scrubbed: Sequence[str], agents: Sequence[str], *, postgres: bool) -> Iterator[Text]:
+    """Say where bytes of it may be that no query shows."""
     if postgres:
-        told = "Dead rows of the database and its log may hold bytes of it until they are reused."
-        yield Text(told, style=QUIET)
-    elif len(outcome.scrubbed) == len(STORES):
-        yield Text("The database files were written anew: no free page holds bytes of it.", style=QUIET)
+        told = ["Dead rows and the log of the database may hold its bytes until they are reused."]
+    elif len(scrubbed) == len(agents):
+        told = ["The database files were written anew: no free page holds bytes of it."]
     else:
-        told = "Free pages of the database files may hold bytes of it; `sqlite3 FILE VACUUM` writes one anew."
-        yield Text(told, style=QUIET)
+        told = ["Free pages of the database files may hold bytes of it;", "`sqlite3 FILE VACUUM` writes one anew."]
+    yield from (Text(line, style=QUIET) for line in told)
 
 
 def _remnant(one: Remnant, outcome: Outcome) -> dict[str, object]:
@@ -148,7 +151,8 @@ def _left(one: Left) -> dict[str, object]:
     return {"agent": one.agent, "where": one.where, "count": one.count, "why": one.why}
 
 
-def _retained_json(one: Retained) -> dict[str, object]:
+def retained_json(one: Retained) -> dict[str, object]:
+    """Say how long one topic holds it, for machines."""
     return {
         "topic": one.topic,
         "partitions": one.partitions,

@@ -14,8 +14,9 @@ from infra.stores import AgentStore
 from processors.language.wording import Wording
 from schemas.records import Unreadable, decode
 from schemas.reviews import Review
+from streams.cli.document_traces import pieces_of
 from streams.cli.errors import CommandError, Exit
-from streams.cli.receipts import Origins, produced
+from streams.cli.receipts import Origins
 from streams.cli.retained import Logs, Retained, find_outputs, find_versions, judge_retention
 from streams.cli.sought import Sought
 from streams.cli.standing import Agent, Surroundings
@@ -25,8 +26,9 @@ from streams.cli.traces import Census, Remnant, Trace, find_words, purge, said_b
 AGENT = "digest"
 """Keeps the reviews."""
 
+TOPIC = "reviews"
 LAST_REVISION = 2**63 - 1
-OUTPUTS = ("points", "summaries", "dead-letters")
+OUTPUTS = ("points", "summaries", "answers", "dead-letters")
 """Topics that may quote a review."""
 
 STILL_THERE = "it is still there though all was done: look at `millrace status` and erase it again"
@@ -56,6 +58,7 @@ class Outcome:
         retained: Topics that hold it for a while.
         worded: Whether its words could be looked for, not only its id.
         scrubbed: Agents whose stores hold no byte of it in free pages or logs.
+        agents: All whose stores were looked at.
     """
 
     target: Target
@@ -66,6 +69,7 @@ class Outcome:
     retained: Sequence[Retained]
     worded: bool
     scrubbed: Sequence[str]
+    agents: Sequence[str]
 
     @property
     def revision(self) -> int | None:
@@ -107,14 +111,13 @@ class Erasing:
         """
         for agent in self.agents:
             self.around.check_running(agent.name)
-        readers = [agent for agent in self.agents if agent.name == AGENT]
-        self.wait(readers, produced(readers, self.around), True)
+        self.wait([agent for agent in self.agents if TOPIC in agent.inputs], self._origins(), True)
         with self.open_store(AGENT, "ro").transaction() as connection:
             return find_target(connection, named, product_id, unseen=unseen)
 
     def look(self, target: Target) -> Census:
         """Count what the stores hold of it."""
-        return self._census(Sought(target.product_id, target.review_id, Wording(_texts(target))))
+        return self._census(Sought(target.product_id, target.review_id, wording=Wording(_texts(target))))
 
     def delete(self, target: Target) -> Receipt | None:
         """Have it deleted, unless it was deleted before.
@@ -135,12 +138,15 @@ class Erasing:
             NotStanding: If the time is over before.
             NobodyWorks: If an agent does not run.
         """
-        if receipt is None:
-            origins = produced(self.agents, self.around)
-        else:
+        origins = self._origins()
+        if receipt is not None:
             place = (receipt.topic, receipt.partition)
-            origins = {"reviews": {place: (self.around.ranges(["reviews"])[place][0], receipt.offset + 1)}}
+            origins = {TOPIC: {place: (origins[TOPIC][place][0], receipt.offset + 1)}}
         self.wait(self.agents, origins, False)
+
+    def _origins(self) -> Origins:
+        """Name all that was sent of reviews; whatever else the agents read is of no account."""
+        return {TOPIC: self.around.ranges([TOPIC])}
 
     def finish(self, target: Target, before: Census, receipt: Receipt | None) -> Outcome:
         """Purge what the agents could not know, look again, and say which topics hold it until when.
@@ -151,12 +157,12 @@ class Erasing:
         """
         bare = Sought(target.product_id, target.review_id)
         versions, texts = find_versions(self.logs, bare)
-        sought = bare.worded(Wording([*_texts(target), *texts]))
+        sought = bare.worded(Wording([*_texts(target), *(piece for text in texts for piece in pieces_of(text))]))
         purged = self._purge(sought)
         with self.open_store(AGENT, "ro").transaction() as connection:
             own = sought.worded(sought.wording.without(said_by_others(connection, sought)))
         after = self._census(own)
-        found = {"reviews": versions} | {logical: find_outputs(self.logs, logical, own) for logical in OUTPUTS}
+        found = {TOPIC: versions} | {logical: find_outputs(self.logs, logical, own) for logical in OUTPUTS}
         return Outcome(
             target=target,
             receipt=receipt,
@@ -166,6 +172,7 @@ class Erasing:
             retained=judge_retention(self.logs, found, self.now()),
             worded=bool(sought.wording),
             scrubbed=[agent.name for agent in self.agents if self._scrub(agent.name)],
+            agents=[agent.name for agent in self.agents],
         )
 
     def _census(self, sought: Sought) -> Census:
@@ -219,5 +226,5 @@ def deletion(product_id: str, review_id: str, revision: int) -> Review:
 def _texts(target: Target) -> list[str]:
     if target.record is None:
         return []
-    text = msgspec.json.decode(target.record, type=Review).text
-    return [text] if text else []
+    review = msgspec.json.decode(target.record, type=Review)
+    return [text for text in (review.title, review.text, *pieces_of(review.text or "")) if text]

@@ -13,12 +13,16 @@ from infra.fences import Partition
 from infra.heartbeats import alive, read_heartbeats, read_supervision
 from infra.kafka_admin import Broker
 from infra.kafka_reading import topic_ranges
+from infra.milvus import knock
+from infra.milvus_errors import without_password
 from infra.settings import Settings
 from infra.store_errors import StoreError, StoreMissing
 from infra.stores import AgentStore
+from infra.vector_store import VectorStoreError
 from infra.watermarks import LogRange, Watermark, read_watermarks
 from schemas.heartbeats import Heartbeat, Supervision
 from schemas.tables import outbox, timers, work
+from streams.cli.stack import milvus_server
 from streams.graph import AGENTS
 from streams.places import store_place
 from streams.topics import topic_name
@@ -78,6 +82,11 @@ class Run:
     restarts: int | None
     last_exit: int | None  # exit status of the last process that died; negative = the signal that killed it
 
+    @property
+    def seen(self) -> bool:
+        """Whether anybody ever worked for the agent under this home, or is to."""
+        return bool(self.beats or self.expected)
+
 
 def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
     """Look at every part, the worst first.
@@ -94,10 +103,14 @@ def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
     beats = read_heartbeats(settings.home)
     broker_part = check_broker(settings, broker)
     parts = [broker_part, *_check_supervisor(supervision, now)]
+    runs = {name: run_of(name, beats, supervision, now) for name in AGENTS}
     for name, spec in AGENTS.items():
+        if any(run.seen for run in runs.values()) and not runs[name].seen and _read_never(settings, name):
+            continue
         logs = _ranges(settings, broker, spec.inputs) if broker_part.state == "ok" else {}
-        run = run_of(name, beats, supervision, now)
-        parts.append(check_agent(settings, name, run, logs, now))
+        parts.append(check_agent(settings, name, runs[name], logs, now))
+    if any(part.part == "index" for part in parts) or milvus_server(settings).folder.exists():
+        parts.append(check_milvus(settings))
     return sorted(parts, key=lambda part: STATES.index(part.state))
 
 
@@ -110,6 +123,20 @@ def check_broker(settings: Settings, broker: Broker) -> Part:
     except InfraError as error:
         return Part(part="broker", state="down", detail=address, last_error=error.message)
     return Part(part="broker", state="ok", detail=address)
+
+
+def check_milvus(settings: Settings) -> Part:
+    """Ask our own Milvus how it is; of somebody else's only whether anybody listens there."""
+    if settings.milvus.uri is not None:
+        uri = settings.milvus.uri.reveal()
+        try:
+            knock(uri)
+        except VectorStoreError as error:
+            return Part(part="milvus", state="down", detail=without_password(uri), last_error=error.message)
+        return Part(part="milvus", state="ok", detail=without_password(uri))
+    server = milvus_server(settings)
+    state: State = "down" if not server.running else "ok" if server.well else "starting"
+    return Part(part="milvus", state=state, detail=server.uri)
 
 
 def check_agent(settings: Settings, name: str, run: Run, logs: Mapping[Partition, LogRange], now: float) -> Part:
@@ -186,6 +213,14 @@ def _read_store(settings: Settings, agent: str) -> _Stored | None:
             return _Stored(read_watermarks(connection), *depths)
     except StoreMissing:
         return None
+
+
+def _read_never(settings: Settings, agent: str) -> bool:
+    """Tell whether an agent never ran here: somebody runs only some of them."""
+    try:
+        return _read_store(settings, agent) is None
+    except StoreError:
+        return False
 
 
 def _ranges(settings: Settings, broker: Broker, topics: Iterable[str]) -> dict[Partition, LogRange]:

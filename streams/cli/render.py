@@ -3,7 +3,7 @@
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -129,6 +129,34 @@ def percent(share: float) -> str:
         ('20 %', '<1 %', '0 %')
     """
     return "<1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def wrapped(text: str, cells: int) -> Iterator[str]:
+    """Break a text into lines of at most ``cells`` columns, at spaces where there are any.
+
+    Example:
+        >>> list(wrapped("a zipper that broke 手机手机", 6))
+        ['a', 'zipper', 'that', 'broke', '手机', '手机']
+    """
+    line = ""
+    for word in _breakable(text.split(), cells):
+        if line and cell_len(line) + 1 + cell_len(word) > cells:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
+
+
+def _breakable(words: Iterable[str], cells: int) -> Iterator[str]:
+    """Break words longer than a line, as scripts without spaces have them."""
+    for word in words:
+        rest = word
+        while cell_len(rest) > cells:
+            head = cut(rest, cells).removesuffix("…")
+            yield head
+            rest = rest[len(head) :]
+        yield rest
 
 
 def _shown(letter: str) -> bool:

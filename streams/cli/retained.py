@@ -1,9 +1,10 @@
-"""Which topics still hold a review, and until when: what was published cannot be taken back, it expires."""
+"""Which topics still hold a record, and until when: what was published cannot be taken back, it expires."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from infra.errors import TopicMissing
 from infra.fences import Partition
 from infra.kafka_admin import Broker
 from infra.kafka_producer import partition_of
@@ -11,8 +12,9 @@ from infra.kafka_reading import Record, read_ranges, topic_ranges
 from infra.retention import TopicRetention, topic_retention
 from infra.settings import KafkaSettings
 from infra.watermarks import LogRange
+from processors.language.wording import Run
 from streams.cli.render import plural
-from streams.cli.sought import Sought
+from streams.cli.sought import Wanted
 from streams.topics import topic_name
 
 LOOK_RECORDS = 2_000
@@ -103,12 +105,13 @@ class BrokerLogs:
 
 @dataclass(slots=True)
 class Copies:
-    """The records of one topic that hold the review."""
+    """The records of one topic that hold it."""
 
     complete: bool = True  # whether all of the topic was read
     partitions: set[int] = field(default_factory=set)
     records: int = 0
     newest: float = 0.0  # when the broker took the newest, unix seconds
+    words: set[Run] = field(default_factory=set, compare=False)  # by which alone some were recognised
 
     def add(self, record: Record) -> None:
         """Count one."""
@@ -136,19 +139,19 @@ class Retained:
     unbounded: str | None = None
 
 
-def find_versions(logs: Logs, sought: Sought) -> tuple[Copies, list[str]]:
-    """Find all records of the review itself: any client may have chosen their partition.
+def find_versions(logs: Logs, sought: Wanted) -> tuple[Copies, list[str]]:
+    """Find all records of the thing itself: any client may have chosen their partition.
 
     Args:
         logs: Read.
-        sought: The review; its words are not needed.
+        sought: Its words are not needed.
 
     Returns:
         What was found, and the texts in it.
     """
     copies, texts = Copies(), []
     try:
-        for record in logs.read("reviews", None):
+        for record in logs.read(sought.topic, None):
             value = record.value or b""
             if record.key != sought.key and not sought.named_in(value):
                 continue
@@ -161,28 +164,42 @@ def find_versions(logs: Logs, sought: Sought) -> tuple[Copies, list[str]]:
     return copies, texts
 
 
-def find_outputs(logs: Logs, logical: str, sought: Sought) -> Copies:
-    """Find all records of one of our topics that quote the review or say its words.
+def find_outputs(logs: Logs, logical: str, sought: Wanted) -> Copies:
+    """Find all records of one of our topics that quote it or say its words.
 
     Args:
         logs: Read.
-        logical: ``points``, ``summaries`` or ``dead-letters``.
-        sought: The review, with words that are only its own.
+        logical: ``points``, ``summaries``, ``answers`` or ``dead-letters``.
+        sought: With words that are only its own.
     """
     copies = Copies()
-    letters = logical == "dead-letters"  # their keys are those of broken events: anything
     try:
-        for record in logs.read(logical, None if letters else sought.key):
-            value = record.value or b""
-            if letters:
-                held = sought.lettered_in(value)
-            else:
-                held = record.key == sought.key and (sought.named_in(value) or bool(sought.said_in(value)))
-            if held:
+        for record in logs.read(logical, None if logical in _ANY_KEY else sought.key):
+            words = _said(logical, record, sought)
+            if words is not None:
                 copies.add(record)
+                copies.words |= words
+    except TopicMissing:  # of an agent that was never set up here: it holds nothing
+        return Copies()
     except OutOfTime:
         copies.complete = False
     return copies
+
+
+_ANY_KEY = ("dead-letters", "answers")
+"""Topics whose keys say nothing of what is in them: those of broken events, and of requests."""
+
+
+def _said(logical: str, record: Record, sought: Wanted) -> frozenset[Run] | None:
+    """Return the words by which alone a record is recognised, none when it names it; None when it does not hold it."""
+    value = record.value or b""
+    if logical == "answers":
+        return frozenset() if sought.cited_in(value) else sought.answered_in(value) or None
+    if logical == "dead-letters":
+        return sought.letter_words(value)
+    if record.key != sought.key:
+        return None
+    return frozenset() if sought.named_in(value) else sought.said_in(value) or None
 
 
 def judge_retention(logs: Logs, found: Mapping[str, Copies], now: float) -> list[Retained]:

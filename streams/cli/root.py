@@ -14,6 +14,9 @@ COMMANDS: Mapping[str, str] = {
     "produce": "Send your own records: jsonl or csv, compressed or not.",
     "wait": "Wait until everything produced so far is in the results.",
     "summaries": "Read the standing summaries.",
+    "search": "Find what fits a question, with the sentence to quote.",
+    "ask": "Have a question answered from the documents, with sources.",
+    "index": "See whether what can be searched is right; make it anew.",
     "erase": "Forget a review everywhere, with a receipt.",
     "dead-letters": "Read what could not be taken, and why.",
     "topics": "Create and list the Kafka topics.",
@@ -21,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "fences": "Show how far each agent has read; start it over.",
     "worker": "Run agents in the foreground.",
     "simulate": "Invent reviews with a known truth.",
+    "evaluate": "Measure how well documents are found.",
     "bench": "Measure speed and quality.",
     "config": "Write and show the settings.",
 }

@@ -1,4 +1,4 @@
-"""The local stack as one thing: Kafka, topics, workers."""
+"""The local stack as one thing: Kafka, topics, Milvus, workers."""
 
 import os
 import shutil
@@ -10,11 +10,13 @@ from pathlib import Path
 from infra.heartbeats import read_supervision
 from infra.kafka_admin import Broker
 from infra.local.kafka import KafkaServer
+from infra.local.milvus import MilvusServer
 from infra.local.processes import Process
+from infra.milvus_errors import without_password
 from infra.settings import Settings
 from streams.topics import declarations
 
-PARTS = ("kafka", "workers")
+PARTS = ("kafka", "milvus", "workers")
 STOP_WORKERS_S = 70.0
 """Longer than the supervisor gives its workers."""
 
@@ -23,7 +25,7 @@ SUPERVISOR_S = 10.0
 
 LOOK_S = 0.1
 
-WIPED = ("kafka", "state", "faust", "run", "logs", "produce")
+WIPED = ("kafka", "milvus", "state", "faust", "run", "logs", "produce")
 """Folders under home that ``down --wipe`` removes; programs are kept."""
 
 Tell = Callable[[str, str], None]
@@ -34,6 +36,11 @@ def kafka_server(settings: Settings) -> KafkaServer:
     """Say how our own broker runs."""
     kafka = settings.kafka
     return KafkaServer(settings.home, kafka.local_port, kafka.local_jars, kafka.local_heap_mb)
+
+
+def milvus_server(settings: Settings) -> MilvusServer:
+    """Say how our own Milvus runs."""
+    return MilvusServer(settings.home, settings.milvus.local_port, settings.milvus.tick_ms)
 
 
 def workers(settings: Settings) -> Process:
@@ -53,12 +60,17 @@ def bring_up(settings: Settings, parts: Collection[str], tell: Tell) -> None:
     Raises:
         InfraError: If a part does not start.
     """
+    began = time.monotonic()
+    # Milvus needs some seconds, and Kafka can use them too.
+    launched = "milvus" in parts and settings.milvus.local and milvus_server(settings).launch()
     if "kafka" in parts:
         tell("kafka", _start_kafka(settings))
         with Broker(settings.kafka) as broker:
             outcomes = [one.outcome for one in broker.apply_topics(declarations(settings.kafka))]
         counts = {word: outcomes.count(word) for word in ("created", "unchanged", "differs") if word in outcomes}
         tell("topics", ", ".join(f"{count} {word}" for word, count in counts.items()))
+    if "milvus" in parts:
+        tell("milvus", _await_milvus(settings, launched, began))
     if "workers" in parts:
         tell("workers", _start_workers(settings))
         if settings.metrics.port:
@@ -66,12 +78,16 @@ def bring_up(settings: Settings, parts: Collection[str], tell: Tell) -> None:
 
 
 def take_down(settings: Settings, tell: Tell) -> None:
-    """Stop the workers, then our own broker.
+    """Stop the workers, then our own Milvus and our own broker.
 
     Raises:
         InfraError: If a part does not stop.
     """
     tell("workers", "stopped" if workers(settings).stop(STOP_WORKERS_S) else "not running")
+    if settings.milvus.uri is None:
+        tell("milvus", "stopped" if milvus_server(settings).stop() else "not running")
+    else:
+        tell("milvus", f"left alone: {without_password(settings.milvus.uri.reveal())} is not ours")
     if settings.kafka.local:
         tell("kafka", "stopped" if kafka_server(settings).stop() else "not running")
     else:
@@ -101,6 +117,14 @@ def _start_kafka(settings: Settings) -> str:
         if started
         else f"runs on {server.bootstrap}"
     )
+
+
+def _await_milvus(settings: Settings, launched: bool, began: float) -> str:
+    if settings.milvus.uri is not None:
+        return f"using {without_password(settings.milvus.uri.reveal())}"
+    server = milvus_server(settings)
+    server.start()
+    return f"started on {server.uri} in {time.monotonic() - began:.1f} s" if launched else f"runs on {server.uri}"
 
 
 def _start_workers(settings: Settings) -> str:

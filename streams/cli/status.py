@@ -1,6 +1,7 @@
 """``millrace status``: the health of every part on one screen."""
 
 import time
+from collections.abc import Collection
 
 import click
 import msgspec
@@ -38,7 +39,7 @@ def command(as_json: bool) -> None:
         healthy = not any(part.state in FAILING for part in parts)
         if as_json:
             click.echo(msgspec.json.encode({"healthy": healthy, "parts": parts}))
-        elif nothing_runs(parts, own_broker=settings.kafka.local):
+        elif nothing_runs(parts, _others(settings)):
             click.echo(f"Nothing runs here ({settings.home}). Start it: millrace up")
         else:
             show(settings, parts, count_dead_letters(settings, broker, parts))
@@ -46,9 +47,14 @@ def command(as_json: bool) -> None:
         raise click.exceptions.Exit(Exit.FAILED)
 
 
-def nothing_runs(parts: list[Part], *, own_broker: bool) -> bool:
-    """Tell whether there is not even a process to be unwell; a broker of somebody else's does not count."""
-    return all(part.state in ("down", "stopped") for part in parts if own_broker or part.part != "broker")
+def nothing_runs(parts: list[Part], others: Collection[str]) -> bool:
+    """Tell whether there is not even a process to be unwell; parts that are somebody else's do not count."""
+    return all(part.state in ("down", "stopped") for part in parts if part.part not in others)
+
+
+def _others(settings: Settings) -> list[str]:
+    ours = {"broker": settings.kafka.local, "milvus": settings.milvus.local}
+    return [part for part, own in ours.items() if not own]
 
 
 def count_dead_letters(settings: Settings, broker: Broker, parts: list[Part]) -> int | None:

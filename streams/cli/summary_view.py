@@ -1,7 +1,7 @@
 """How standing summaries look in a terminal: one product in full, or many a line each."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from schemas.points import Band, Bands, Point
 from schemas.summaries import Summary
-from streams.cli.render import FAILING, LATE, QUIET, age, count, cut, pad, percent, plural, printable
+from streams.cli.render import FAILING, LATE, QUIET, age, count, cut, pad, percent, plural, printable, wrapped
 
 WIDEST = 120
 MEASURE = 75
@@ -123,30 +123,8 @@ def paragraph_lines(text: str | None, width: int) -> Iterator[Text]:
         why = "No text now: one is being written." if text is None else "No text yet: too few reviews say the same."
         yield Text(f"  {why}", style=QUIET)
         return
-    for line in _wrapped(printable(text), min(width - 2, MEASURE)):
+    for line in wrapped(printable(text), min(width - 2, MEASURE)):
         yield Text(f"  {line}")
-
-
-def _wrapped(text: str, cells: int) -> Iterator[str]:
-    line = ""
-    for word in _breakable(text.split(), cells):
-        if line and cell_len(line) + 1 + cell_len(word) > cells:
-            yield line
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    yield line
-
-
-def _breakable(words: Iterable[str], cells: int) -> Iterator[str]:
-    """Break words longer than a line, as scripts without spaces have them."""
-    for word in words:
-        rest = word
-        while cell_len(rest) > cells:
-            head = cut(rest, cells).removesuffix("…")
-            yield head
-            rest = rest[len(head) :]
-        yield rest
 
 
 def _point(point: Point, look: _BandLook, width: int, *, beside: bool) -> Text:

@@ -138,6 +138,10 @@ class LocalSurroundings:
     def _store(self, agent: str, mode: Mode = "ro", busy_timeout_s: float = BUSY_TIMEOUT_S) -> AgentStore:
         return AgentStore(store_place(self._settings, agent), mode, busy_timeout_s)
 
+    def takes_part(self, agent: str) -> bool:
+        """Tell whether an agent runs here, or ever did: others are nobody to wait for."""
+        return running(self._settings, agent, self._now()) or bool(self.watermarks(agent))
+
     def check_running(self, agent: str) -> None:
         """Raise when nobody works for this agent: at once, or after a while if somebody did.
 

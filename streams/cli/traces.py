@@ -11,18 +11,23 @@ from infra import ledger, outbox
 from infra.belongings import Belonging, belongings
 from infra.outbox import Waiting
 from infra.review_rows import ReviewRow, known_reviews, reviews_from
+from infra.review_text_rows import known_review_texts
 from infra.stores import AgentStore
+from infra.words import count_review_words
 from processors.digest.quoting import quoted_reviews as quoted_in_state
 from processors.language.wording import Run
 from processors.texts.citing import quoted_reviews
+from schemas.documents import review_key
 from schemas.points import Forgotten, Points, Reading
 from schemas.reviews import Review
 from schemas.summaries import Summary
 from schemas.tables import STORES
-from streams.cli.sought import Sought
+from streams.cli.answer_traces import calls_on, citing, find_sayings
+from streams.cli.sought import Sought, Wanted
+from streams.index_reviews import review_row_id
 from streams.letters import without_payload
 
-ONE_EACH = ("reviews", "tombstones")
+ONE_EACH = ("reviews", "tombstones", "review_texts")
 """Tables with a row for each review of a product: those of other reviews are not looked at."""
 
 PAGE = 500
@@ -66,8 +71,18 @@ def take_census(connection: Connection, agent: str, sought: Sought, census: Cens
         sought: The review.
         census: Takes what is found.
     """
+    key = (sought.product_id, sought.review_id)
+    if agent == "index":
+        for text in known_review_texts(connection, [key]).values():
+            if text.op == "upsert":
+                census.traces.add(Trace(agent, "review_texts", (text.revision,)))
+            else:
+                census.kept.append(Remnant(agent, "tombstones", text.revision))
+    if agent == "answer":
+        cited = citing(connection, review_key(*key))
+        census.traces |= {Trace(agent, "answers", (request_id,)) for request_id in cited}
+        census.traces |= {Trace(agent, "ledger", entry) for entry in calls_on(connection, review_key(*key))}
     if agent == "digest":
-        key = (sought.product_id, sought.review_id)
         for row in known_reviews(connection, [key]).values():
             if isinstance(row, ReviewRow):
                 census.traces.add(Trace(agent, "reviews", (row.revision,)))
@@ -90,12 +105,24 @@ def find_words(connection: Connection, agent: str, sought: Sought) -> Counter[st
     Returns:
         How many values say them, by table.
     """
-    return Counter(
+    if agent == "answer":
+        return find_sayings(connection, sought).counts
+    return _stray_words(connection, agent, sought) + Counter(
         belonging.table
         for belonging in belongings(connection, STORES[agent], sought.product_id, ONE_EACH)
         for value in belonging.values.values()
         if sought.said_in(value)
     )
+
+
+def _stray_words(connection: Connection, agent: str, sought: Sought) -> Counter[str]:
+    """Count the words of versions of the review that are gone: each version may have had a row of its own."""
+    if agent != "index":
+        return Counter()
+    key = (sought.product_id, sought.review_id)
+    gone = [row for row in known_review_texts(connection, [key]).values() if row.op == "delete"]
+    rows = [review_row_id(*key, version) for row in gone for version in range(1, row.version + 1)]
+    return +Counter(review_words=count_review_words(connection, rows))
 
 
 def said_by_others(connection: Connection, sought: Sought) -> frozenset[Run]:
@@ -110,13 +137,14 @@ def said_by_others(connection: Connection, sought: Sought) -> frozenset[Run]:
     while rows := reviews_from(connection, sought.product_id, ordinal, PAGE):
         for row in rows:
             if row.review_id != sought.review_id:
-                shared |= sought.wording.found_in(msgspec.json.decode(row.record, type=Review).text or "")
+                review = msgspec.json.decode(row.record, type=Review)
+                shared |= sought.wording.found_in(f"{review.title or ''} \n {review.text or ''}")
         ordinal = rows[-1].ordinal + 1
     return shared
 
 
-def purge(reading: AgentStore, writing: AgentStore, agent: str, sought: Sought, letters: str) -> list[Trace]:
-    """Remove what the agents themselves cannot know to be of the review.
+def purge(reading: AgentStore, writing: AgentStore, agent: str, sought: Wanted, letters: str) -> list[Trace]:
+    """Remove what the agents themselves cannot know to be of it.
 
     Those are answers of a release that did not note what they were written for, and payloads of dead
     letters that wait to be published.
@@ -125,7 +153,7 @@ def purge(reading: AgentStore, writing: AgentStore, agent: str, sought: Sought, 
         reading: The agent's store, read only: the search takes no lock.
         writing: The same, to be written.
         agent: Whose it is.
-        sought: The review.
+        sought: The review or document.
         letters: Physical name of the dead-letters topic.
 
     Returns:

@@ -29,10 +29,10 @@ def _read_parts(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--detach", is_flag=True, help="Return when everything runs, instead of staying until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One part a line.")
 def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
-    """Start Kafka, create the topics, start the workers; what runs already is left alone.
+    """Start Kafka and Milvus, create the topics, start the workers; what runs already is left alone.
 
-    Kafka is our own, unless MILLRACE_KAFKA names one. Results live under MILLRACE_HOME, unless MILLRACE_SQL names a
-    Postgres.
+    Kafka and Milvus are our own, unless MILLRACE_KAFKA or MILLRACE_MILVUS name others. Results live under
+    MILLRACE_HOME, unless MILLRACE_SQL names a Postgres.
 
     \b
     Example:

@@ -19,7 +19,13 @@ from streams.graph import AGENTS
 
 
 @click.command("wait")
-@click.option("--for", "wanted", default="", metavar="AGENT,...", help="Only these agents and what feeds them.")
+@click.option(
+    "--for",
+    "wanted",
+    default="",
+    metavar="AGENT,...",
+    help="Only these agents and what feeds them; everyone who ever ran here otherwise.",
+)
 @click.option(
     "--at-least",
     "receipts",
@@ -41,10 +47,11 @@ def command(wanted: str, receipts: tuple[str, ...], timeout_s: float, as_json: b
       millrace produce reviews reviews.jsonl --receipts sent && millrace wait --at-least @sent
     """
     settings = load_settings()
-    agents = pick_agents(wanted)
+    picked = pick_agents(wanted)
     started = time.monotonic()
     with Broker(settings.kafka) as broker, shown_progress(as_json) as progress:
         around = LocalSurroundings(settings, broker)
+        agents = picked if wanted else taking_part(picked, around)
         asked = read_receipts(receipts, agents, settings.kafka.prefix) if receipts else None
         origins = produced(agents, around) if asked is None else check_receipts(asked, agents, around)
         try:
@@ -66,6 +73,11 @@ def pick_agents(wanted: str) -> list[Agent]:
         raise click.BadParameter(f"no agent {unknown[0]!r}; there are {', '.join(AGENTS)}", param_hint="--for")
     everyone: list[Agent] = list(AGENTS.values())
     return upstream(everyone, names) if names else everyone
+
+
+def taking_part(agents: Sequence[Agent], around: LocalSurroundings) -> list[Agent]:
+    """Leave out agents that never ran here and are not about to; all of them when none did."""
+    return [agent for agent in agents if around.takes_part(agent.name)] or list(agents)
 
 
 def report_standing(origins: Origins, waited_s: float, as_json: bool) -> None:

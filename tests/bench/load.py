@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -13,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from processors.simulator.simulator import Simulator
 from schemas.reviews import Review
 from schemas.summaries import Summary
+from streams.cli.kinds import KINDS
 from streams.topics import topic_name
 from tests.bench.stack import Stack
 
@@ -45,27 +47,31 @@ def invented_reviews(limit: int) -> list[Review]:
     return list(Simulator(seed=1, products=200).reviews(limit))
 
 
-async def send(stack: Stack, reviews: Sequence[Review], per_s: float | None = None) -> dict[tuple[int, int], float]:
-    """Send reviews, at a rate or as fast as it goes.
+async def send(
+    stack: Stack, records: Sequence[msgspec.Struct], per_s: float | None = None, topic: str = "reviews"
+) -> dict[tuple[int, int], float]:
+    """Send records of one kind, at a rate or as fast as it goes.
 
     Returns:
         (partition, offset) -> Kafka timestamp, unix seconds.
     """
     producer = AIOKafkaProducer(bootstrap_servers=stack.kafka.bootstrap, acks="all", linger_ms=5)
     await producer.start()
-    topic, started, receipts = topic_name("millrace", "reviews"), time.monotonic(), []
-    for number, review in enumerate(reviews):
+    name, key, started, receipts = topic_name("millrace", topic), KINDS[topic].key, time.monotonic(), []
+    for number, record in enumerate(records):
         if per_s and (ahead_s := started + number / per_s - time.monotonic()) > 0:
             await asyncio.sleep(ahead_s)
-        receipts.append(await producer.send(topic, msgspec.json.encode(review), review.product_id.encode()))
+        receipts.append(await producer.send(name, msgspec.json.encode(record), key(record).encode()))
     told = await asyncio.gather(*receipts)
     await producer.stop()
     return {(one.partition, one.offset): one.timestamp / 1000 for one in told}
 
 
-async def published(stack: Stack) -> list[tuple[float, Summary]]:
-    """Every summary published, with its Kafka timestamp in unix seconds, in order of time."""
-    topic = topic_name("millrace", "summaries")
+async def published(
+    stack: Stack, topic: str = "summaries", record: type[msgspec.Struct] = Summary
+) -> list[tuple[float, Any]]:
+    """Every record published, with its Kafka timestamp in unix seconds, in order of time."""
+    topic = topic_name("millrace", topic)
     consumer = AIOKafkaConsumer(bootstrap_servers=stack.kafka.bootstrap)
     await consumer.start()
     parts = [TopicPartition(topic, number) for number in range(stack.settings.kafka.partitions)]
@@ -74,7 +80,7 @@ async def published(stack: Stack) -> list[tuple[float, Summary]]:
     left, seen = await consumer.end_offsets(parts), []
     while left:
         for records in (await consumer.getmany(timeout_ms=500)).values():
-            seen += [(one.timestamp / 1000, msgspec.json.decode(one.value, type=Summary)) for one in records]
+            seen += [(one.timestamp / 1000, msgspec.json.decode(one.value, type=record)) for one in records]
         left = {part: end for part, end in left.items() if await consumer.position(part) < end}
     await consumer.stop()
     return sorted(seen, key=lambda pair: pair[0])

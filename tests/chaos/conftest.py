@@ -8,8 +8,10 @@ HERE = Path(__file__).parent
 SEEDS = range(1, 6)
 SHORT = ((1, "sqlite"), (2, "postgres"))
 
-for module in ("tests.integration.harness", "tests.chaos.truth"):
-    pytest.register_assert_rewrite(module)
+REWRITTEN = ("truth", "feed", "rest", "index_truth", "answer_truth", "index_crew")
+"""Modules whose assertions tell what they saw."""
+
+pytest.register_assert_rewrite("tests.integration.harness", *(f"tests.chaos.{name}" for name in REWRITTEN))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,13 @@ from typing import Literal
 
 import msgspec
 import psutil
+import sqlalchemy as sa
 
 from infra.local.kafka import KafkaServer
+from infra.local.milvus import MilvusServer
 from infra.settings import KafkaSettings
+from infra.store_errors import StoreError
+from infra.stores import AgentStore
 from tests.integration.harness import CHECKOUT, Workers, wait_until
 from tests.postgres import PostgresServer
 
@@ -37,6 +41,8 @@ What = Literal[
     "broker dies",
     "broker stops",
     "database dies",
+    "vectors die",
+    "store locked",
     "parent dies",
 ]
 WORKERS: tuple[tuple[What, int], ...] = (("kill", 8), ("terminate", 5), ("freeze", 4), ("join", 3))
@@ -45,6 +51,9 @@ PAUSE_S = (0.3, 2.5)
 
 FREEZE_S = (5.0, 20.0)
 DOWN_S = (0.2, 4.0)
+LOCKED_S = (2.0, 9.5)
+"""Longer than a worker's Postgres waits for a lock before it tries again."""
+
 GUEST_S = (3.0, 12.0)
 
 
@@ -55,33 +64,46 @@ class Fault:
     at_s: float  # after the beginning
     what: What
     who: tuple[str, int] | None = None
-    for_s: float = 0.0  # how long a server stays down
+    for_s: float = 0.0  # how long a server stays down, or a store locked; others go on meanwhile
 
     def __str__(self) -> str:
         whom = "" if self.who is None else f" {self.who[0]}-{self.who[1]}"
         return f"{self.at_s:5.1f} s {self.what}{whom}" + (f" for {self.for_s:.1f} s" if self.for_s else "")
 
 
-def schedule(seed: int, duration_s: float, *, postgres: bool, supervised: bool) -> list[Fault]:
-    """Make the schedule of a seed: workers fall all the time, each is killed once at least, and so is each server."""
+def schedule(
+    seed: int, duration_s: float, servers: Sequence[What], agents: Sequence[str] = AGENTS, *, locked: int = 0
+) -> list[Fault]:
+    """Make the schedule of a seed: workers fall all the time, each is killed once at least, and so is each server.
+
+    Args:
+        seed: Equal seeds make equal schedules.
+        duration_s: How long it all goes on.
+        servers: What befalls them, each once.
+        agents: Whose workers fall.
+        locked: How often each agent's store is locked.
+    """
     chance = random.Random(seed)
-    everybody = [(agent, slot) for agent in AGENTS for slot in range(SLOTS)]
+    everybody = [(agent, slot) for agent in agents for slot in range(SLOTS)]
     freeze_s = (min(FREEZE_S), max(min(FREEZE_S), min(max(FREEZE_S), duration_s / 2)))
     faults: list[Fault] = []
     at_s = chance.uniform(0.5, 3.0)
     kinds, weights = zip(*WORKERS, strict=True)
     while at_s < duration_s:
-        faults += _worker_fault(chance, chance.choices(kinds, weights)[0], at_s, freeze_s)
+        faults += _worker_fault(chance, chance.choices(kinds, weights)[0], agents, at_s, freeze_s)
         at_s += chance.uniform(*PAUSE_S)
     faults += [Fault(chance.uniform(0.1, 0.9) * duration_s, "kill", who) for who in everybody]
-    servers: list[What] = ["broker dies", "broker stops", *(["database dies"] if postgres else [])]
-    for what in [*servers, *(["parent dies"] if supervised else [])]:
+    for what in servers:
         faults.append(Fault(chance.uniform(0.2, 0.9) * duration_s, what, for_s=chance.uniform(*DOWN_S)))
+    for agent in (agent for agent in agents for _ in range(locked)):
+        faults.append(Fault(chance.random() * duration_s, "store locked", (agent, 0), chance.uniform(*LOCKED_S)))
     return sorted(faults, key=lambda fault: fault.at_s)
 
 
-def _worker_fault(chance: random.Random, what: What, at_s: float, freeze_s: tuple[float, float]) -> list[Fault]:
-    agent = chance.choice(AGENTS)
+def _worker_fault(
+    chance: random.Random, what: What, agents: Sequence[str], at_s: float, freeze_s: tuple[float, float]
+) -> list[Fault]:
+    agent = chance.choice(agents)
     if what == "join":
         leaves_s = at_s + chance.uniform(*GUEST_S)
         return [Fault(at_s, "join", (agent, GUEST)), Fault(leaves_s, "leave", (agent, GUEST))]
@@ -94,18 +116,20 @@ def _worker_fault(chance: random.Random, what: What, at_s: float, freeze_s: tupl
 class Crew(Workers):
     """Two workers of each agent, kept up as the supervisor does, without its waits."""
 
+    agents: Sequence[str] = AGENTS
+
     def __init__(self, home: Path, kafka_settings: KafkaSettings, **environ: str) -> None:
         super().__init__(home, kafka_settings, **environ)
         self.dismissed: list[subprocess.Popen] = []
 
     def start_all(self) -> None:
-        for agent in AGENTS:
+        for agent in self.agents:
             for slot in range(SLOTS):
                 self.start(agent, slot)
 
     def running(self) -> bool:
         """Whether everybody reads."""
-        return all('"state":"running"' in self.beat(agent, slot) for agent in AGENTS for slot in range(SLOTS))
+        return all('"state":"running"' in self.beat(agent, slot) for agent in self.agents for slot in range(SLOTS))
 
     def pid(self, agent: str, slot: int) -> int | None:
         process = self.processes.get((agent, slot))
@@ -115,6 +139,14 @@ class Crew(Workers):
         """Start this one no more."""
         if (agent, slot) in self.processes:
             self.dismissed.append(self.processes.pop((agent, slot)))
+
+    def lock(self, agent: str, seconds: float) -> None:
+        """Keep everybody from writing to an agent's store, if it is there and can be locked."""
+        with contextlib.suppress(StoreError), AgentStore(self.place(agent), "rw").transaction() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite's only lock is ours already
+                connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))
+                connection.execute(sa.text("LOCK TABLE fences, work, outbox IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(seconds)
 
     def stop(self) -> None:
         """Stop everybody; those whose supervisor was killed must have gone by themselves."""
@@ -144,7 +176,7 @@ class SupervisedCrew(Crew):
     def start(self, agent: str, slot: int = 0, **environ: str) -> subprocess.Popen:
         if agent != "supervisor":
             return super().start(agent, slot, **environ)
-        command = [sys.executable, "-m", "streams", "worker", "--workers", str(SLOTS), *AGENTS]
+        command = [sys.executable, "-m", "streams", "worker", "--workers", str(SLOTS), *self.agents]
         ours = {**self.environ, "MILLRACE_METRICS_PORT": "0"}
         with self.log.open("ab") as log:
             process = subprocess.Popen(command, env=ours, cwd=CHECKOUT, stdout=log, stderr=log)
@@ -166,14 +198,21 @@ class Storm:
         crew: Who suffers.
         kafka: Falls, too.
         postgres: Falls, too, when the stores are on it.
+        milvus: Falls, too, where there is one.
     """
 
-    def __init__(self, crew: Crew, kafka: KafkaServer, postgres: PostgresServer | None) -> None:
+    def __init__(
+        self, crew: Crew, kafka: KafkaServer, postgres: PostgresServer | None, milvus: MilvusServer | None = None
+    ) -> None:
         self._crew = crew
         self._kafka = kafka
         self._postgres = postgres
+        self._milvus = milvus
         self._frozen: dict[tuple[str, int], psutil.Process] = {}
         self._servers = ThreadPoolExecutor(1)  # they take their time, one after the other, while workers fall
+        self._beside: dict[What, ThreadPoolExecutor] = {
+            what: ThreadPoolExecutor(1) for what in ("vectors die", "store locked")
+        }
         self.done: list[str] = []
 
     def rage(self, faults: list[Fault]) -> None:
@@ -182,9 +221,9 @@ class Storm:
         with self._kept_up():
             for fault in faults:
                 time.sleep(max(0.0, begun + fault.at_s - time.monotonic()))
-                if fault.who is None:
-                    fallen.append(self._servers.submit(self._fell, fault, begun))
-                else:
+                if fault.for_s:
+                    fallen.append(self._beside.get(fault.what, self._servers).submit(self._fell, fault, begun))
+                elif fault.who is not None:
                     self._note(fault, begun, "" if self._do(fault, fault.who) else " (nobody there)")
             for one in fallen:
                 one.result()
@@ -237,8 +276,12 @@ class Storm:
     def _fell(self, fault: Fault, begun: float) -> None:
         if fault.what == "parent dies":
             self._crew.processes["supervisor", 0].kill()
+        elif fault.what == "store locked":
+            assert fault.who is not None
+            self._crew.lock(fault.who[0], fault.for_s)
         else:
-            server = self._postgres if fault.what == "database dies" else self._kafka
+            servers = {"database dies": self._postgres, "vectors die": self._milvus}
+            server = servers.get(fault.what, self._kafka)
             assert server is not None
             (server.stop if fault.what == "broker stops" else server.kill)()
             time.sleep(fault.for_s)

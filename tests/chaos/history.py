@@ -33,6 +33,7 @@ class Sent:
     key: bytes
     value: bytes | None
     partition: int
+    topic: str = "reviews"  # logical
 
 
 @dataclass

@@ -18,11 +18,11 @@ from schemas.reviews import Review
 from schemas.summaries import Summary
 from schemas.tables import GROUPS, STORES
 from streams.summary_records import reading_of
-from tests.broker import committed, log_ends
+from tests.chaos.faults import AGENTS
 from tests.chaos.history import BROKEN, mark
-from tests.integration.harness import Workers, newest, read_topic, same_revision_same_bytes, wait_until
+from tests.chaos.rest import check_nothing_waits
+from tests.integration.harness import Workers, newest, read_topic, same_revision_same_bytes
 
-PENDING = ("outbox", "work", "work_inputs", "timers", "timer_inputs")
 Key = tuple[str, str]
 """(product_id, review_id)."""
 
@@ -39,11 +39,11 @@ class Truth:
     wandering: set[Key] = field(default_factory=set)  # deleted at some time, or on two partitions: in no certain order
 
     @classmethod
-    def of(cls, records: Sequence[Any]) -> "Truth":
+    def of(cls, records: Sequence[Any], agent: str = "digest") -> "Truth":
         truth = cls()
         for record in sorted(records, key=lambda one: (one.partition, one.offset)):
             if record.value in BROKEN:
-                truth.unreadable.add(f"digest:{record.topic}:{record.partition}:{record.offset}")
+                truth.unreadable.add(f"{agent}:{record.topic}:{record.partition}:{record.offset}")
             else:
                 truth._take(record, msgspec.json.decode(record.value, type=Review))
         return truth
@@ -96,7 +96,7 @@ class Standing:
 
     def check(self) -> None:
         """Hold everything against the truth."""
-        self.check_nothing_waits()
+        check_nothing_waits(self.workers, AGENTS)
         self.check_reviews()
         self.check_order()
         readings = self.fold()
@@ -104,21 +104,6 @@ class Standing:
         self.check_summaries(readings)
         self.check_dead_letters()
         self.check_forgotten()
-
-    def check_nothing_waits(self) -> None:
-        workers = self.workers
-        for agent, topic in (("digest", "reviews"), ("summarize", "points")):
-            ends = log_ends(workers.settings, topic)
-            rows = workers.query(agent, "SELECT topic, partition, next_offset FROM fences")
-            assert {(name, partition): offset for name, partition, offset in rows} == ends
-            for table in PENDING:
-                assert workers.query(agent, f"SELECT count(*) FROM {table}") == [(0,)], (agent, table)
-            used = {place: end for place, end in ends.items() if end}
-
-            def reached(agent: str = agent, used: Mapping[Any, int] = used) -> bool:
-                return {place: end for place, end in committed(workers.settings, agent).items() if end} == used
-
-            wait_until(reached, 30, workers.keep_up, lambda agent=agent: str(committed(workers.settings, agent)))
 
     def check_reviews(self) -> None:
         found = {row[:2]: msgspec.json.decode(row[4], type=Review) for row in self.rows}
@@ -186,8 +171,8 @@ class Standing:
     def check_forgotten(self) -> None:
         places = {
             f"{agent}.{table.name}": self.workers.query(agent, f"SELECT * FROM {table.name}")
-            for agent, groups in STORES.items()
-            for group in groups
+            for agent in AGENTS
+            for group in STORES[agent]
             for table in GROUPS[group].sorted_tables
         }
         places["points"] = [tuple(map(msgspec.json.encode, self.points.values()))]

@@ -14,8 +14,8 @@ def test_every_table_has_an_owner_or_is_nobodys():
 def test_all_rows_of_a_key_are_found_in_every_table_and_none_of_another_key(store):
     with store.write() as connection:
         for key in ("p", "q/ü"):
-            for owner in OWNERS.values():
-                connection.execute(owner.table.insert(), row_of(owner, key))
+            for number, owner in enumerate(OWNERS.values()):
+                connection.execute(owner.table.insert(), row_of(owner, key) | numbered(owner, 2 * number + len(key)))
     with store.read() as connection:
         found = list(belongings(connection, GROUPS, "q/ü"))
         assert sorted(one.table for one in found) == sorted(OWNERS)
@@ -29,6 +29,11 @@ def row_of(owner, key):
     row = {column.name: sample(column) for column in columns}
     row |= {"ledger_key": key} if "ledger_key" in row else {}  # two owners have two entries
     return row | {owner.name: key.encode() if isinstance(owner.type, sa.LargeBinary) else key}
+
+
+def numbered(owner, number):
+    """What must not be the same in two rows."""
+    return {"row_id": number} if "row_id" in owner.table.columns else {}
 
 
 def sample(column):

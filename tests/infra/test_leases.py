@@ -245,3 +245,19 @@ def test_work_carries_the_trace_of_its_newest_input_that_had_one(connection):
     assert lease(connection)[0].trace == {"traceparent": b"new"}
     leases.record(connection, [task(1, 14, key="q")])
     assert lease(connection)[0].trace == {}
+
+
+def test_work_that_only_mends_is_leased_and_ended_without_inputs_and_holds_no_watermark(connection):
+    leases.record(connection, [task(1, 10)], owed=False)
+    assert leases.inputs(connection, "write", ["p"]) == {}
+    (leased,) = lease(connection)
+    assert leased.causes == ()
+    leases.finish(connection, leased)
+    assert leases.depth(connection) == 0
+
+
+def test_news_that_join_work_that_only_mends_wait_for_it(connection):
+    leases.record(connection, [task(1, 10)], owed=False)
+    leases.record(connection, [task(2, 11)])
+    (leased,) = lease(connection)
+    assert (leased.revision, offsets(leased)) == (2, [11])

@@ -22,7 +22,8 @@ COUNTS = {
     "millrace_batch_seconds_total": 4.5, "millrace_dead_letters_total": 5, "millrace_outputs_total": 6,
     "millrace_readings_total": 7, "millrace_writer_calls_total": 8, "millrace_writer_failures_total": 9,
     "millrace_refreshes_total": 10, "millrace_ledger_hits_total": 11, "millrace_moved_total": 12,
-    "millrace_rebuilds_total": 13,
+    "millrace_rebuilds_total": 13, "millrace_chunks_embedded_total": 14, "millrace_chunks_reused_total": 15,
+    "millrace_vectors_written_total": 16, "millrace_vectors_removed_total": 17,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from infra import scrubbing
 from infra.scrubbing import scrub
 from infra.store_errors import StoreFailed
 from infra.stores import AgentStore
+from infra.words import ReviewWordRow, WordRow, drop_review_words, drop_words, put_review_words, put_words
 from schemas.tables import reviews
 
 SECRET = b"the sole burned in Zanzibar "
@@ -70,3 +71,19 @@ def test_a_store_that_a_worker_writes_for_long_is_told(store, place, monkeypatch
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_postgres_is_left_to_its_own_vacuum(store, place):
     assert not scrub(place)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_full_text_forgets_the_words_of_what_was_deleted(store, place):
+    for number in range(1, 40):  # as many transactions: full text keeps each in a part of its own
+        with store.write() as connection:
+            said = "the quillonword burned" if number in (7, 8) else "nothing of note"
+            put_words(connection, [WordRow(number, said, said)])
+            put_review_words(connection, [ReviewWordRow(number, "p", said, said)])
+    with store.write() as connection:
+        drop_words(connection, [7, 8])
+        drop_review_words(connection, [7, 8])
+    files = place.path.parent.iterdir
+    assert any(b"quillonword" in path.read_bytes() for path in files())
+    assert scrub(place)
+    assert not any(b"quillonword" in path.read_bytes() for path in files())

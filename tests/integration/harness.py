@@ -83,12 +83,12 @@ class Workers:
         Raises:
             StoreMissing: If the agent has not made it yet.
         """
-        with AgentStore(self._place(agent)).transaction() as connection:
+        with AgentStore(self.place(agent)).transaction() as connection:
             return [tuple(row) for row in connection.execute(sa.text(statement))]
 
     def change(self, agent, *statements):
         """Change an agent's store behind its back: SQL, or statements of SQLAlchemy."""
-        with AgentStore(self._place(agent), "rw").transaction() as connection:
+        with AgentStore(self.place(agent), "rw").transaction() as connection:
             for statement in statements:
                 connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
 
@@ -97,7 +97,7 @@ class Workers:
         path = heartbeat_path(self.home, agent, slot)
         return path.read_text() if path.exists() else ""
 
-    def _place(self, agent):
+    def place(self, agent):
         return store_place(Settings.from_env(self.environ), agent)
 
     def rest(self, sent, timeout_s=90.0, keep_up=True):

@@ -114,8 +114,8 @@ def count(workers):
 
 
 def check_stores(workers):
-    for agent, groups in STORES.items():
-        for table in (table for group in groups for table in GROUPS[group].sorted_tables):
+    for agent in {agent for agent, _ in workers.processes}:
+        for table in (table for group in STORES[agent] for table in GROUPS[group].sorted_tables):
             rows = workers.query(agent, f'SELECT * FROM "{table.name}"')
             cells = [cell if isinstance(cell, bytes) else str(cell).encode() for row in rows for cell in row]
             assert not any(MARK in cell.lower() for cell in cells), (agent, table.name)

@@ -83,4 +83,4 @@ def test_without_java_up_says_what_to_install(millrace, tmp_path):
 def test_an_unknown_part_is_a_usage_error(millrace):
     told = millrace("up", "--only", "kafka,gatewai")
     assert told.returncode == 2
-    assert "there are kafka, workers" in told.stderr
+    assert "there are kafka, milvus, workers" in told.stderr

@@ -1,4 +1,4 @@
-"""One worker as its own process, as the supervisor starts it, except that a test may slow its writer down."""
+"""One worker as its own process, as the supervisor starts it, except for what a test may put in its place."""
 
 import asyncio
 import os
@@ -6,7 +6,8 @@ import sys
 
 from infra.settings import Settings
 from models.ports import Written
-from streams import assembly
+from streams import work
+from streams.assemblies import summarize
 from streams.crashing import crash_points
 from streams.worker import Worker
 
@@ -26,10 +27,17 @@ class SleepyWriter:
 
 async def run(agent: str, slot: int) -> int:
     if seconds := os.environ.get("TEST_WRITER_SLEEP_S"):
-        choose = assembly.choose_writer
-        assembly.choose_writer = lambda setting, *rest: (
+        choose = summarize.choose_writer
+        summarize.choose_writer = lambda setting, *rest: (
             SleepyWriter(float(seconds)) if setting == "local:sleepy" else choose(setting, *rest)
         )
+    if os.environ.get("TEST_EMBEDDER") == "words":  # MiniLM takes its time, and its file 2 s to be made
+        from streams.assemblies import answer, index
+        from tests.streams.retrieval_world import BagOfWords
+
+        index.load_document_model = answer._load_query_model = lambda settings: BagOfWords()
+    if seconds := os.environ.get("TEST_LEASE_S"):
+        work.LEASE_S = float(seconds)
     return await Worker(agent, slot, Settings.from_env(os.environ), crash_points(os.environ)).run()
 
 

@@ -1,5 +1,3 @@
-import random
-
 import numpy as np
 import pytest
 
@@ -7,7 +5,6 @@ from models.fit_table import compare
 from models.table.fitting import FIRST_CHARACTER, quantise, starting_rows
 from models.table.grammar import move_segments, plant_words, read_phrases, write_segments
 from models.table.segments import WrongReviewsError, read_clothing_segments
-from models.table.teacher import WrongWeightsError, _check
 
 DOMAINS = read_phrases()
 
@@ -64,9 +61,3 @@ def test_other_reviews_than_the_pinned_ones_are_refused(tmp_path):
     (tmp_path / "reviews_womens_clothing" / "womens_clothing.jsonl.gz").write_bytes(b"other")
     with pytest.raises(WrongReviewsError, match="has sha256"):
         read_clothing_segments(tmp_path, seed=0)
-
-
-def test_other_weights_than_the_pinned_ones_are_refused(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(random.Random(0).randbytes(10))
-    with pytest.raises(WrongWeightsError, match=r"model\.safetensors has sha256"):
-        _check(tmp_path / "model.safetensors", "0" * 64)

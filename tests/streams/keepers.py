@@ -89,10 +89,9 @@ class Gathered:
 class Keeper:
     """Gathers the members of each key from all its inputs, and passes them on at its own pace."""
 
-    record = Note
-
     def __init__(self, spec: AgentSpec, pace: Pace, store: MemoryStore, clock: Clock) -> None:
         self.spec = spec
+        self.records = dict.fromkeys(spec.inputs, Note)
         self.pace = pace
         self.store = store
         self.clock = clock

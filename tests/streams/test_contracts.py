@@ -79,8 +79,13 @@ def rename(schema: dict, name: str) -> None:
     schema["required"] = [f"new_{one}" if one == name else one for one in schema["required"]]
 
 
+def another(field: dict) -> dict:
+    """A type that a field does not have yet."""
+    return {"type": "null" if field.get("type") == "boolean" else "boolean"}
+
+
 def replace(schema: dict, name: str) -> None:
-    schema["properties"][name] = {"type": "boolean"}
+    schema["properties"][name] = another(schema["properties"][name])
 
 
 def narrow(schema: dict, name: str) -> None:
@@ -90,7 +95,7 @@ def narrow(schema: dict, name: str) -> None:
 def widen(schema: dict, name: str) -> None:
     field = schema["properties"][name]
     default = {"default": field.pop("default")} if "default" in field else {}
-    schema["properties"][name] = {"anyOf": [field, {"type": "boolean"}], **default}
+    schema["properties"][name] = {"anyOf": [field, another(field)], **default}
 
 
 def demand(schema: dict, name: str) -> None:

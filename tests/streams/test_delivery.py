@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -60,7 +61,7 @@ class CountHandler:
     store: object
     cache: dict[str, tuple[int, int]] = field(default_factory=dict)
     forgotten: int = 0
-    record = Seen
+    records: ClassVar = {"reviews": Seen}
 
     def decide(self, events: Sequence[Event[Seen]], following: int) -> CountDecision:
         outputs, changed = [], set()

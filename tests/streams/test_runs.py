@@ -301,6 +301,14 @@ async def test_only_offsets_of_runs_that_are_done_are_committed_and_each_once(de
     assert desk.broker.commits == [{run.partition: offsets(run)[-1] + 1}]
 
 
+async def test_what_stands_is_committed_where_a_killed_worker_never_did(desk):
+    desk.fences |= {ZERO: 12, ONE: 0}
+    await desk.assigned()
+    assert await desk.consumer.commit()
+    assert not await desk.consumer.commit()
+    assert desk.broker.commits == [{ZERO: 12}]
+
+
 async def test_a_replay_below_the_commit_does_not_commit_backwards(desk):
     desk.fences |= {ZERO: 12, ONE: 5}
     desk.broker.committed = {ZERO: 12, ONE: 5}

@@ -235,6 +235,14 @@ async def test_waits_after_failures_double_with_jitter_up_to_a_limit(agent):
         assert longest / 2 <= wait_s <= longest
 
 
+async def test_work_that_is_due_by_a_time_is_tried_again_by_then_whatever_the_wait_would_be(agent):
+    agent.take(points_of(SMALL))
+    service = agent.service()
+    (leased,) = service._lease()
+    service._postpone(leased, working.Failed("no", 100.0, again_by=agent.clock.now + 7))
+    assert agent.rows()[0].not_before == agent.clock.now + 7
+
+
 async def test_a_failure_for_good_is_written_by_the_fallback_and_the_stamp_says_so(agent):
     agent.writer.answers = [WriteFailure("400 refused", False)]
     agent.take(points_of(SMALL))

@@ -18,6 +18,7 @@ from schemas.points import Evidence, Flag, Forgotten, Points, Reading
 from schemas.reviews import Review
 from schemas.summaries import Summary
 from streams.cli.erasing import Erasing
+from streams.cli.standing import Agent
 from streams.summary_records import TextBasis, make_row, reading_of, retext, show
 from tests.processors.fake_encoder import START, fold_one
 from tests.processors.readings import band, point, reading
@@ -76,6 +77,7 @@ class Stage:
     produced: list[Review] = field(default_factory=list)
     waits: list[tuple[list[str], dict, bool]] = field(default_factory=list)
     on_gone: Callable[[], None] | None = None
+    agents: list[Agent] = field(default_factory=lambda: [DIGEST, SUMMARIZE])
 
     def __post_init__(self) -> None:
         self.on_gone = self.forget
@@ -111,7 +113,7 @@ class Stage:
 
     def erasing(self) -> Erasing:
         return Erasing(
-            agents=[DIGEST, SUMMARIZE],
+            agents=self.agents,
             around=self.fake,
             wait=self.wait,
             open_store=self.store,

@@ -13,10 +13,12 @@ from infra.places import StorePlace
 from infra.settings import Settings
 from infra.settings_reading import Secret
 from infra.store_errors import StoreUnreachable
+from infra.store_versions import NEWEST
 from infra.stores import remove_schema
 from streams.__main__ import run
 from streams.cli.surroundings import LocalSurroundings
 from streams.graph import AGENTS
+from tests.releases.v0_1.state import TABLES as STORES_THEN
 from tests.releases.v0_1.state import make_store
 
 COMMANDS = (["summaries"], ["summaries", "p"], ["fences", "list"], ["up", "--detach"])
@@ -85,14 +87,14 @@ def test_a_store_of_a_newer_version_is_told(arguments, schemas, postgres, enviro
         with store.write() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = '0099'"))
         store.close()
-    assert "is of version 0099, and this Millrace knows versions up to 0002" in told(capsys, arguments)
+    assert f"is of version 0099, and this Millrace knows versions up to {NEWEST}" in told(capsys, arguments)
 
 
 @pytest.mark.parametrize("arguments", COMMANDS[:3])
 def test_a_store_of_an_older_version_is_told_with_what_upgrades_it(arguments, schemas, postgres, environ, capsys):
     environ.setenv("MILLRACE_SQL", postgres.url())
-    for place in schemas.values():
-        make_store(place).close()
+    for agent in STORES_THEN:
+        make_store(schemas[agent]).close()
     assert "Start its worker, which upgrades it: `millrace up`" in told(capsys, arguments)
 
 
@@ -129,7 +131,7 @@ def test_down_wipe_takes_the_schemas_away(schemas, postgres, environ, capsys):
     for place in schemas.values():
         open_store(place, Waits()).close()
     assert run(["down", "--wipe"]) == 0
-    assert "removed the schemas cli_digest, cli_summarize" in capsys.readouterr().out
+    assert f"removed the schemas {', '.join(f'cli_{agent}' for agent in AGENTS)}" in capsys.readouterr().out
     found = postgres.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cli_%'")
     assert found == []
     assert run(["down", "--wipe"]) == 0

@@ -9,7 +9,7 @@ from tests.streams.cli.fake_logs import DAY_MS, Logs, record
 from tests.streams.cli.samples import letter
 
 TEXT = "The sole caught fire in Zanzibar."
-SOUGHT = Sought("p", "r1", Wording([TEXT]))
+SOUGHT = Sought("p", "r1", wording=Wording([TEXT]))
 EIGHT_DAYS_S = 8 * 86_400
 
 

@@ -8,7 +8,7 @@ from streams.cli.sought import Copy, Sought
 from tests.streams.cli.samples import letter
 
 TEXT = "The sole caught fire in Zanzibar."
-SOUGHT = Sought("p", 'r"1', Wording([TEXT]))
+SOUGHT = Sought("p", 'r"1', wording=Wording([TEXT]))
 
 
 def record(**changed):

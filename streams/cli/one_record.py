@@ -1,4 +1,4 @@
-"""Produce the deletion of one record, as ``produce`` would."""
+"""Produce one record, as ``produce`` would, and know where it stands."""
 
 import asyncio
 import logging
@@ -14,14 +14,14 @@ from streams.cli.kinds import Kind
 from streams.topics import topic_name
 
 
-def produce_deletion(settings: KafkaSettings, broker: Broker, kind: Kind, record: Any) -> Receipt:
+def produce_one(settings: KafkaSettings, broker: Broker, kind: Kind, record: Any) -> Receipt:
     """Send one record, and wait until the broker has confirmed it.
 
     Args:
         settings: Where the broker is and how to log in.
         broker: Asked for the topic.
         kind: Of the record.
-        record: Its deletion.
+        record: Of that kind: a deletion, a request.
 
     Returns:
         Where it stands.

@@ -1,0 +1,1 @@
+"""Invented questions with known answers, on which answers are fitted."""

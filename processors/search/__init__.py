@@ -1,0 +1,1 @@
+"""Search: words out of a question, one score out of several, the sentence that fits best."""

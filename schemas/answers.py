@@ -1,0 +1,46 @@
+"""Records on the ``answers`` topic: what the documents say to a question, each sentence with where it stands."""
+
+import msgspec
+
+from schemas.indexed import IndexedKind
+from schemas.records import Op, Sources
+from schemas.summaries import WriterStamp
+
+CITATION_LIMIT = 20
+"""Citations an answer has at most."""
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One quote, and the chunk it stands in, word for word."""
+
+    document_id: str  # of a review: its review_id
+    chunk_id: str
+    quote: str  # at most 240 characters
+    score: float  # probability that it answers the question, 0 to 1
+    tenant: str | None = None
+    title: str | None = None
+    uri: str | None = None
+    kind: IndexedKind = "document"
+    product_id: str | None = None  # of a review
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one request. Kafka key: ``request_id``.
+
+    ``abstained`` says that nothing is claimed: ``text`` is then null and ``reason`` tells why. An answer is
+    withdrawn in the same way, as a newer revision, when something it cites is deleted, edited away or hidden
+    from who asked. ``[1]`` in the text is the first of the ``citations``.
+    """
+
+    request_id: str
+    revision: int
+    op: Op
+    text: str | None
+    citations: list[Citation]
+    features: dict[str, float | int | str | bool | None]
+    abstained: bool
+    reason: str | None
+    confidence: float | None  # probability that the sources answer the question, 0 to 1
+    writer: WriterStamp | None
+    sources: Sources
+    timings_ms: dict[str, float]  # by part: embed, vectors, words, fusion, write, total

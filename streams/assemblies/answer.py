@@ -1,0 +1,81 @@
+"""Build the answer agent."""
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+
+from infra.settings import Settings
+from models.extractive_answers import ExtractiveAnswerer
+from models.minilm.files import ModelUnusable
+from models.minilm.minilm import MiniLM
+from models.sentence_table import SentenceTable
+from schemas.records import Sources
+from schemas.tables import fences
+from streams.answer import IndexedHandler, RequestsHandler
+from streams.answer_writing import AnswerWriting
+from streams.answering import Answering, Bounds
+from streams.events import logical
+from streams.parts import Context, Parts, Unusable, work_service
+from streams.places import store_place
+from streams.retrieval import Reading, Retrieval, read_index
+from streams.routing import ByTopic
+from streams.topics import topic_name
+from streams.vector_place import open_vectors
+from streams.work import WorkLimits
+
+POLL_S = 0.02
+"""How often to look for questions: somebody waits for each."""
+
+
+def build(context: Context) -> Parts:
+    """Build its handlers and the service that answers.
+
+    Neither index nor vector store is asked for here: the stream begins whether they are there or not.
+
+    Raises:
+        Unusable: If the model of sentences is not installed, or cannot run here.
+    """
+    settings, topic = context.settings, topic_name(context.settings.kafka.prefix, "answers")
+    embedder, index = _load_query_model(settings), read_index(store_place(context.settings, "index"))
+    retrieval = Retrieval(index, open_vectors(settings), embedder, SentenceTable.load())
+    extractive = ExtractiveAnswerer(embedder)
+    writing = AnswerWriting(context.store, extractive, extractive, counters=context.counters, now=context.now)
+    answering = Answering(
+        context.store,
+        retrieval,
+        lambda: index_position(index),
+        extractive.assess,
+        writing,
+        bounds=Bounds(settings.answer.passages, settings.answer.threshold),
+        threads=ThreadPoolExecutor(settings.answer.concurrency, "answering"),
+        topic=topic,
+        now=context.now,
+    )
+    requests = RequestsHandler(context.store, deadline_ms=settings.answer.deadline_ms, now=context.now)
+    handler = ByTopic({"requests": requests, "indexed": IndexedHandler(retrieval, topic=topic, now=context.now)})
+    limits = WorkLimits(batch=1, concurrency=settings.answer.concurrency, poll_s=POLL_S)
+    return Parts(handler, (work_service(answering, context, limits),))
+
+
+def index_position(index: Reading) -> Sources:
+    """Read how far the index has read: what it holds includes at least that.
+
+    Args:
+        index: Its store.
+
+    Raises:
+        infra.store_errors.StoreError: If it cannot be read.
+    """
+    ends: Sources = defaultdict(dict)
+    with index() as connection:
+        for row in connection.execute(sa.select(fences.c.topic, fences.c.partition, fences.c.next_offset)):
+            ends[logical(row.topic)][str(row.partition)] = row.next_offset
+    return dict(ends)
+
+
+def _load_query_model(settings: Settings) -> MiniLM:
+    try:
+        return MiniLM.load(settings.home / "models", "int8")
+    except ModelUnusable as error:
+        raise Unusable(error.message, error.remedy) from error
