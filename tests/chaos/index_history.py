@@ -32,7 +32,7 @@ DEADLINES_MS = (180_000, 180_000, 180_000, 3_000, 1)
 """Most can wait until everybody is up again: an answer that comes too late says nothing that could be wrong."""
 
 SHARES = {
-    "new": 24, "edit": 14, "retitle": 6, "rename": 8, "hide": 12, "label": 6, "delete": 8, "back": 4,
+    "new": 24, "edit": 14, "retitle": 6, "rename": 8, "hide": 12, "withhold": 8, "label": 6, "delete": 8, "back": 4,
     "again": 6, "older": 5, "early": 2, "broken": 3, "unreadable": 4,
 }  # fmt: skip
 """How often each kind of document is sent, in parts of all."""
@@ -64,6 +64,7 @@ class IndexHistory:
     standing: dict[str, Document] = field(default_factory=dict)  # the newest record of each document
     older: list[Document] = field(default_factory=list)  # records that a newer one has outdated
     asked: list[Request] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)  # keys of documents that were asked for
     sent: list[Sent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -114,6 +115,12 @@ class IndexHistory:
     def _hide(self) -> None:
         if document := self._some("upsert"):
             self._take(self._next(document, principals=self._chance.choice(PRINCIPALS)))
+
+    def _withhold(self) -> None:
+        """Hide a document from those who asked for it."""
+        asked = [one for one in map(self.standing.get, self.wanted) if one is not None and one.op == "upsert"]
+        if asked:
+            self._take(self._next(self._chance.choice(asked), principals=["archive"]))
 
     def _label(self) -> None:
         if document := self._some("upsert"):
@@ -188,6 +195,7 @@ class IndexHistory:
 
     def _ask(self) -> None:
         document = self._chance.choice(list(self.standing.values()))
+        self.wanted.append(key_of(document))
         if self._chance.random() < 0.7:  # by somebody who may see it
             asker = ([*document.principals], document.tenant)
         else:

@@ -16,7 +16,7 @@ from infra.database import Waits, open_store
 from infra.outbox import Output
 from infra.places import StorePlace
 from schemas.tables import GROUPS
-from tests.contracts.published import publish
+from tests.contracts.published import publish, publish_found
 
 PROGRAM = Path(__file__).parent / "asyncapi"
 CACHE = Path(__file__).parents[2] / ".millrace" / "contracts"
@@ -63,9 +63,12 @@ def installed() -> Path:
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> list[Output]:
-    """What digest and summarize publish, of every kind."""
-    store = open_store(StorePlace("agent", tmp_path_factory.mktemp("published")), Waits(), GROUPS)
-    try:
-        return publish(store)
-    finally:
-        store.close()
+    """What the agents publish, of every kind."""
+    found = []
+    for make in (publish, publish_found):
+        store = open_store(StorePlace("agent", tmp_path_factory.mktemp("published")), Waits(), GROUPS)
+        try:
+            found += make(store)
+        finally:
+            store.close()
+    return found

@@ -17,6 +17,7 @@ from streams.holes import Lost
 from streams.letters import lost_range, refused_output
 from streams.summarize import WRITING, Pace, SummarizeHandler
 from streams.writing import Writing
+from tests.streams.answer_world import ANSWERS
 from tests.streams.digest_worker import ZERO, Worker, prepare, queued
 from tests.streams.fakes import (
     DEAD_LETTERS,
@@ -30,6 +31,9 @@ from tests.streams.fakes import (
     review,
     run,
 )
+from tests.streams.index_worker import INDEXED, deletion
+from tests.streams.index_worker import queued as index_queued
+from tests.streams.test_answers_over_the_index import World, written
 
 TRACE = {"traceparent": b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": b"shop=1"}
 SEED = 4
@@ -50,6 +54,23 @@ def publish(store: Store) -> list[Output]:
     letters = [one.output for one in queued(store, DEAD_LETTERS)]
     summaries = summarize(store, points, clock)
     return [*points, *summaries, *letters, *other_letters(summaries[0])]
+
+
+def publish_found(store: Store) -> list[Output]:
+    """Run documents, a review and a question through index and answer, and take what was cited away.
+
+    Returns:
+        All they publish: documents indexed, edited and deleted, an edited review, an answer and its withdrawal.
+    """
+    world = World(store)
+    world.change(written("A pump moves water.", tenant="acme"))
+    world.ask("What moves water?", principals=["sales"], tenant="acme")
+    answered = [one.output for one in index_queued(store, ANSWERS)]
+    world.change(written("A valve stops it.", tenant="acme"))
+    world.change(deletion(1, tenant="acme"))
+    for text in ("It runs small.", "It runs large."):
+        world.change(review(1, "dress", text=text))
+    return [*answered, *(one.output for topic in (INDEXED, ANSWERS) for one in index_queued(store, topic))]
 
 
 def inputs() -> list[object]:

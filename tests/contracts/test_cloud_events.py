@@ -31,6 +31,21 @@ ROWS = {
 IDS = {"reviews": "p/ré1@3", "documents": "t/d@0", "events": "e@0", "requests": "q", "feedback": "f"}
 
 
+def indexed_name(record: dict) -> str:
+    if record.get("kind") == "review":
+        return f"review:{record['product_id']}/{record['document_id']}"
+    return f"document:{record.get('tenant', '')}/{record['document_id']}"
+
+
+MADE_BY = {
+    "points": ("digest", lambda record: f"points:{record['product_id']}"),
+    "summaries": ("summarize", lambda record: f"summary:{record['product_id']}"),
+    "indexed": ("index", indexed_name),
+    "answers": ("answer", lambda record: f"answer:{record['request_id']}"),
+}
+"""Who publishes a topic, and what its records are named by."""
+
+
 def read(headers: Mapping[str, bytes], value: bytes, key: bytes | None = None) -> CloudEvent:
     return from_kafka(KafkaMessage(dict(headers), key, value), JSONFormat())
 
@@ -105,11 +120,12 @@ def test_what_agents_publish_is_a_cloud_event(published):
             assert (event.get_id(), event.get_source()) == (record["dead_letter_id"], f"/millrace/{record['agent']}")
             assert event.get_time() == datetime.fromisoformat(record["failed_at"])
         else:
-            agent, noun = {"points": ("digest", "points"), "summaries": ("summarize", "summary")}[contract.topic]
-            assert event.get_id() == f"{noun}:{record['product_id']}@{record['revision']}"
+            agent, named = MADE_BY[contract.topic]
+            assert event.get_id() == f"{named(record)}@{record['revision']}"
             assert event.get_source() == f"/millrace/{agent}"
-        if contract.topic == "summaries":
-            assert event.get_time() == datetime.fromisoformat(record["updated_at"])
+        for field in ("updated_at", "indexed_at"):
+            if field in record:
+                assert event.get_time() == datetime.fromisoformat(record[field])
 
 
 def test_one_id_is_one_record(published):
