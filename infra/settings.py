@@ -128,6 +128,7 @@ class AnswerSettings:
 
     deadline_ms: Annotated[int, Meaning("for requests that name none", minimum=100)] = 10_000
     passages: Annotated[int, Meaning("chunks an answer is written from", minimum=1, maximum=20)] = 8
+    reviews: Annotated[int, Meaning("reviews a product's answer is counted from", minimum=1, maximum=200)] = 50
     threshold: Annotated[float, Meaning("below this probability nothing is answered", minimum=0, maximum=1)] = 0.3
     concurrency: Annotated[int, Meaning("answers written at a time", minimum=1)] = 4
 

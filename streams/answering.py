@@ -97,10 +97,12 @@ class Bounds:
 
     Args:
         passages: Chunks at most.
+        reviews: Reviews at most, where a product's are asked for: shares are counted from them.
         threshold: Below this probability nothing is said.
     """
 
     passages: int
+    reviews: int
     threshold: float
 
 
@@ -202,13 +204,13 @@ class Answering:
     def _find(self, request: Request) -> tuple[Sources, Found]:
         position = self._position()  # first: whatever is found includes at least this
         asker = asker_of(request)
+        product_id = request.entities.get("product_id")
         query = Query(
             text=request.question,
             principals=asker.principals,
             tenant=asker.tenant,
-            limit=self._bounds.passages,
+            limit=self._bounds.passages if product_id is None else self._bounds.reviews,
         )
-        product_id = request.entities.get("product_id")
         if product_id is None:
             return position, self._retriever.search(query)
         return position, self._retriever.search_reviews(query, product_id)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import sqlalchemy as sa
 
 from infra.settings import Settings
+from models.answer_model import WrongAnswerModel
 from models.extractive_answers import ExtractiveAnswerer
 from models.minilm.files import ModelUnusable
 from models.minilm.minilm import MiniLM
@@ -34,12 +35,12 @@ def build(context: Context) -> Parts:
     Neither index nor vector store is asked for here: the stream begins whether they are there or not.
 
     Raises:
-        Unusable: If the model of sentences is not installed, or cannot run here.
+        Unusable: If a model is not installed, or cannot run here.
     """
     settings, topic = context.settings, topic_name(context.settings.kafka.prefix, "answers")
     embedder, index = _load_query_model(settings), read_index(store_place(context.settings, "index"))
     retrieval = Retrieval(index, open_vectors(settings), embedder, SentenceTable.load())
-    extractive = ExtractiveAnswerer(embedder)
+    extractive = _extractive(embedder)
     writing = AnswerWriting(context.store, extractive, extractive, counters=context.counters, now=context.now)
     answering = Answering(
         context.store,
@@ -47,7 +48,7 @@ def build(context: Context) -> Parts:
         lambda: index_position(index),
         extractive.assess,
         writing,
-        bounds=Bounds(settings.answer.passages, settings.answer.threshold),
+        bounds=Bounds(settings.answer.passages, settings.answer.reviews, settings.answer.threshold),
         threads=ThreadPoolExecutor(settings.answer.concurrency, "answering"),
         topic=topic,
         now=context.now,
@@ -72,6 +73,13 @@ def index_position(index: Reading) -> Sources:
         for row in connection.execute(sa.select(fences.c.topic, fences.c.partition, fences.c.next_offset)):
             ends[logical(row.topic)][str(row.partition)] = row.next_offset
     return dict(ends)
+
+
+def _extractive(embedder: MiniLM) -> ExtractiveAnswerer:
+    try:
+        return ExtractiveAnswerer(embedder)
+    except WrongAnswerModel as error:
+        raise Unusable(f"the answer model cannot be used: {error}", "Install this version again.") from error
 
 
 def _load_query_model(settings: Settings) -> MiniLM:

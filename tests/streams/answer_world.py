@@ -189,7 +189,7 @@ def make_answering(
         lambda: POSITION,
         assess or Assessor(),
         writing,
-        bounds=Bounds(passages=8, threshold=0.3),
+        bounds=Bounds(passages=8, reviews=50, threshold=0.3),
         threads=HereExecutor(),
         topic=ANSWERS,
         now=now,
