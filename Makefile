@@ -44,7 +44,7 @@ check: $(VENV)/.developed
 	$(BIN)/python -m pytest --ignore tests/integration --ignore tests/chaos
 
 test-chaos: $(VENV)/.developed
-	$(BIN)/python -m pytest tests/chaos tests/integration/test_index_crash_points.py --chaos
+	$(BIN)/python -m pytest tests/chaos tests/integration/test_crash_points.py tests/integration/test_index_crash_points.py tests/integration/test_index.py --chaos
 
 # Fits the answer model again on the questions the project invents; fails when it differs from the shipped one.
 test-fits: $(VENV)/.developed

@@ -36,8 +36,8 @@ async def run(agent: str, slot: int) -> int:
         from tests.streams.retrieval_world import BagOfWords
 
         index.load_document_model = answer._load_query_model = lambda settings: BagOfWords()
-    if seconds := os.environ.get("TEST_LEASE_S"):
-        work.LEASE_S = float(seconds)
+    if lease := os.environ.get("TEST_LEASE_S"):
+        work.LEASE_S = float(lease)
     return await Worker(agent, slot, Settings.from_env(os.environ), crash_points(os.environ)).run()
 
 

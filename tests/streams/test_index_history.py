@@ -229,7 +229,7 @@ def built_from(store: Store, finals: Sequence[dict]) -> list[tuple]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
