@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from infra.chunk_rows import ChunkRow
-from infra.document_rows import Access, DocumentRow
-from infra.placement_rows import Placement
-from infra.product_rows import chunks as pieces
-from infra.review_text_rows import ReviewTextRow
+from infra.rows.chunk_rows import ChunkRow
+from infra.rows.document_rows import Access, DocumentRow
+from infra.rows.placement_rows import Placement
+from infra.rows.product_rows import chunks as pieces
+from infra.rows.review_text_rows import ReviewTextRow
 from schemas.index_tables import chunks, document_labels, document_principals, documents, placements, review_texts
 from schemas.tables import work
 

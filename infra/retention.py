@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from typing import ClassVar
 import msgspec
 from sqlalchemy import Connection
 
-from infra import answer_rows, leases, ledger, outbox
-from infra.answer_rows import BasisRow, RequestRow
+from infra import leases, ledger, outbox
 from infra.database import Store
 from infra.leases import Task
 from infra.outbox import Cause, Output
+from infra.rows import answer_rows
+from infra.rows.answer_rows import BasisRow, RequestRow
 from infra.timers import Waiter
 from schemas.documents import document_key, review_key
 from schemas.indexed import Indexed

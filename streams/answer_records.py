@@ -7,8 +7,8 @@ from typing import Protocol
 
 import msgspec
 
-from infra.answer_rows import AnswerRow, RequestRow
 from infra.outbox import Output
+from infra.rows.answer_rows import AnswerRow, RequestRow
 from schemas.answers import Answer
 from schemas.documents import PUBLIC
 from schemas.hits import ChunkPlace

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from infra.answer_rows import BasisRow
 from infra.ledger import Entry
+from infra.rows.answer_rows import BasisRow
 from schemas.answers import Answer, Citation
 from schemas.hits import Hit
 from schemas.records import Sources

@@ -15,13 +15,14 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from infra import answer_rows, ledger
-from infra.answer_rows import AnswerRow, BasisRow, RequestRow
+from infra import ledger
 from infra.database import Store
 from infra.errors import InfraError
 from infra.fences import Moved
 from infra.leases import Leased
 from infra.outbox import Output
+from infra.rows import answer_rows
+from infra.rows.answer_rows import AnswerRow, BasisRow, RequestRow
 from models.ports import AnswerRequest
 from processors.answers.assessment import Assessment
 from schemas.hits import Passage

@@ -5,7 +5,7 @@ from typing import Any
 import faust
 from mode import CrashingSupervisor
 
-from infra.kafka import ssl_context
+from infra.kafka.connection import ssl_context
 from infra.settings import KafkaSettings
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from infra import fences, outbox
 from infra.database import Store
 from infra.fences import Partition
-from infra.kafka_admin import TopicIdentity
+from infra.kafka.admin import TopicIdentity
 from infra.outbox import Cause, Output
 from streams.holes import Lost
 

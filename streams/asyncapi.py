@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.kafka_admin import TopicDeclaration
+from infra.kafka.admin import TopicDeclaration
 from infra.settings import KafkaSettings
 from streams.events import TRACE_BYTES
 from streams.graph import AGENTS

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from infra.vector_store import VectorStore
+from infra.vectors.vector_store import VectorStore
 
 
 @dataclass(slots=True)
@@ -26,8 +26,8 @@ class Collections:
         """Make a collection unless it is there.
 
         Raises:
-            infra.vector_store.WrongModel: If it holds vectors of another model.
-            infra.vector_store.VectorStoreError: If it cannot be made now.
+            infra.vectors.vector_store.WrongModel: If it holds vectors of another model.
+            infra.vectors.vector_store.VectorStoreError: If it cannot be made now.
         """
         if name not in self._there:
             self.vectors.prepare(name, self.model, self.dimensions)

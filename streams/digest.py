@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import msgspec
 
-from infra import review_rows, timers
+from infra import timers
 from infra.database import Store
 from infra.outbox import Cause, Output
-from infra.review_rows import ReviewKey, ReviewRow, Tombstone
+from infra.rows import review_rows
+from infra.rows.review_rows import ReviewKey, ReviewRow, Tombstone
 from infra.timers import Timer, Waiter
 from models.ports import Encoder, Vectors
 from processors.digest.product import Folded

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from infra import leases, outbox, product_rows, review_rows, timers
+from infra import leases, outbox, timers
 from infra.leases import Task
 from infra.outbox import Cause, Output
-from infra.product_rows import ProductChange
-from infra.review_rows import ReviewKey, ReviewRow, Tombstone
+from infra.rows import product_rows, review_rows
+from infra.rows.product_rows import ProductChange
+from infra.rows.review_rows import ReviewKey, ReviewRow, Tombstone
 from infra.timers import Timer, Waiter
 from streams.events import Rejection
 from streams.shadows import Forget

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import msgspec
 from sqlalchemy import Connection
 
-from infra import chunk_rows, collection_rows, document_rows, placement_rows, vector_rows, words
-from infra.chunk_rows import ChunkRow, Move
-from infra.document_rows import Access, DocumentRow
-from infra.words import WordRow
+from infra.rows import chunk_rows, collection_rows, document_rows, placement_rows, vector_rows
+from infra.rows.chunk_rows import ChunkRow, Move
+from infra.rows.document_rows import Access, DocumentRow
+from infra.words import words
+from infra.words.words import WordRow
 from processors.documents.characters import clean
 from processors.documents.chunking import cut
 from processors.documents.identity import chunk_id, embedded_text, labels_of, row_id, text_hash

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from infra.visible_rows import VisibleChunk, VisibleReview
+from infra.rows.visible_rows import VisibleChunk, VisibleReview
 from processors.search.fusion import Fused
 from processors.search.passages import mixed
 from schemas.documents import review_key

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from infra.fences import Partition
-from infra.kafka_probe import Probe
+from infra.kafka.probe import Probe
 
 log = structlog.get_logger("holes")
 

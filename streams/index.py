@@ -7,10 +7,11 @@ from typing import ClassVar
 import msgspec
 from sqlalchemy import Connection
 
-from infra import chunk_rows, collection_rows, document_rows, leases
+from infra import leases
 from infra.database import Store
 from infra.leases import Task
 from infra.outbox import Cause, Output
+from infra.rows import chunk_rows, collection_rows, document_rows
 from infra.timers import Waiter
 from processors.digest.revisions import judge
 from processors.documents.formats import read_text
@@ -98,7 +99,8 @@ class IndexDecision:
         """Write the registry first: its versions are what is compared.
 
         Raises:
-            infra.collection_rows.CollectionMismatch: If the index was rebuilt with another model, or cut otherwise.
+            infra.rows.collection_rows.CollectionMismatch: If the index was rebuilt with another model, or cut
+                otherwise.
         """
         collection_rows.require(connection, self.model, self.chunking)
         write_changes(connection, self.model, self.changes, self.now)

@@ -8,12 +8,13 @@ from typing import ClassVar
 import msgspec
 from sqlalchemy import Connection
 
-from infra import review_text_rows, words
 from infra.database import Store
 from infra.outbox import Cause, Output
-from infra.review_rows import ReviewKey
-from infra.review_text_rows import ReviewTextRow
-from infra.words import ReviewWordRow
+from infra.rows import review_text_rows
+from infra.rows.review_rows import ReviewKey
+from infra.rows.review_text_rows import ReviewTextRow
+from infra.words import words
+from infra.words.words import ReviewWordRow
 from models.ports import Encoder
 from processors.digest.revisions import judge
 from processors.documents.characters import clean

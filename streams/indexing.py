@@ -9,15 +9,15 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from infra import chunk_rows, collection_rows, document_rows, placement_rows, vector_rows
-from infra.chunk_rows import ChunkRow
-from infra.collection_rows import CollectionMismatch
 from infra.database import Store
-from infra.document_rows import DocumentRow
 from infra.leases import Leased
 from infra.outbox import Output
-from infra.placement_rows import Placement, Spot
-from infra.vector_store import Floats, VectorRow, VectorStoreError, VectorStoreFailed, WrongModel
+from infra.rows import chunk_rows, collection_rows, document_rows, placement_rows, vector_rows
+from infra.rows.chunk_rows import ChunkRow
+from infra.rows.collection_rows import CollectionMismatch
+from infra.rows.document_rows import DocumentRow
+from infra.rows.placement_rows import Placement, Spot
+from infra.vectors.vector_store import Floats, VectorRow, VectorStoreError, VectorStoreFailed, WrongModel
 from models.ports import Embedder
 from processors.documents.identity import embedded_text, hash63, tenant_hash
 from schemas.heartbeats import Counters
@@ -144,7 +144,7 @@ class Indexing:
         """Load what stands of each document, what the vector store may hold of it, and vectors known already.
 
         Raises:
-            infra.collection_rows.CollectionMismatch: If the index was rebuilt with another model.
+            infra.rows.collection_rows.CollectionMismatch: If the index was rebuilt with another model.
         """
         keys = [one.key for one in leased]
         with self._store.read() as connection:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from infra import product_rows
 from infra.database import Store
-from infra.product_rows import ProductChange
+from infra.rows import product_rows
+from infra.rows.product_rows import ProductChange
 from processors.digest.product import BASE, Product
 from schemas.points import Forgotten
 from schemas.records import Sources

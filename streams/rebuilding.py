@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy import Connection
 
-from infra import outbox, product_rows, review_rows
+from infra import outbox
 from infra.database import Store
 from infra.leases import Leased
 from infra.outbox import Output
-from infra.product_rows import ProductRow
-from infra.review_rows import UNBOUNDED, ReviewRow
+from infra.rows import product_rows, review_rows
+from infra.rows.product_rows import ProductRow
+from infra.rows.review_rows import UNBOUNDED, ReviewRow
 from models.ports import Encoder
 from processors.language.claims import split_claims
 from schemas.heartbeats import Counters

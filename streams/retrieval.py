@@ -13,12 +13,12 @@ from functools import cache
 
 from sqlalchemy import Connection
 
-from infra.collection_rows import serving
 from infra.places import StorePlace
+from infra.rows.collection_rows import serving
+from infra.rows.visible_rows import Asker, count_visible, load_visible, standing_places
 from infra.stores import AgentStore
-from infra.vector_store import Floats, VectorQuery, VectorStore, VectorStoreError
-from infra.visible_rows import Asker, count_visible, load_visible, standing_places
-from infra.words import WordQuery, find_words
+from infra.vectors.vector_store import Floats, VectorQuery, VectorStore, VectorStoreError
+from infra.words.words import WordQuery, find_words
 from models.ports import Embedder, Encoder
 from processors.documents.identity import hash63, tenant_hash
 from processors.search.fusion import fuse

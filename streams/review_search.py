@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 import numpy as np
 from sqlalchemy import Connection
 
-from infra.visible_rows import load_reviews, review_vectors
-from infra.words import find_review_words
+from infra.rows.visible_rows import load_reviews, review_vectors
+from infra.words.words import find_review_words
 from processors.search.fusion import Fused, fuse
 from processors.search.terms import terms_of
 from schemas.hits import Passage

@@ -18,7 +18,7 @@ from typing import Any
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 
-from infra.kafka_stream_names import tolerate_names
+from infra.kafka.stream_header_names import tolerate_names
 
 HAND_LIMIT_S = 45.0
 """How long a rebalance waits for the run in hand before the process gives up."""

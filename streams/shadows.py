@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from infra import review_rows
 from infra.database import Store
+from infra.rows import review_rows
 from models.ports import Vectors
 from processors.digest.product import Folded, Product
 from processors.language.claims import Claim

@@ -7,11 +7,12 @@ from typing import ClassVar
 import msgspec
 from sqlalchemy import Connection
 
-from infra import leases, ledger, outbox, summary_rows
+from infra import leases, ledger, outbox
 from infra.database import Store
 from infra.leases import Task
 from infra.outbox import Cause, Output
-from infra.summary_rows import SummaryRow
+from infra.rows import summary_rows
+from infra.rows.summary_rows import SummaryRow
 from processors.texts.material import material_change
 from processors.texts.plausible import check_points
 from schemas.points import Points, Reading

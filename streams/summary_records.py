@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from infra.outbox import Output
-from infra.summary_rows import SummaryRow
+from infra.rows.summary_rows import SummaryRow
 from processors.texts.citing import cited_reviews, cites_forgotten
 from schemas.points import Forgotten, Points, Reading
 from schemas.records import Op, Sources

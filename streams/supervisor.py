@@ -13,8 +13,8 @@ import structlog
 
 from infra.errors import InfraError
 from infra.heartbeats import HeartbeatUnreadable, read_heartbeats, write_supervision
-from infra.kafka_admin import Broker
-from infra.kafka_probe import probe
+from infra.kafka.admin import Broker
+from infra.kafka.probe import probe
 from infra.metrics import MetricsServer, MetricsUnavailable, WorkerMetrics
 from infra.settings import Settings
 from schemas.heartbeats import Child, Heartbeat, Supervision

@@ -16,14 +16,15 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from infra import collection_rows, document_rows, leases, placement_rows, vector_rows
-from infra.collection_rows import RETIRED, CollectionRow
+from infra import leases
 from infra.database import Store
-from infra.document_rows import DocumentRow
 from infra.fences import Partition
 from infra.leases import Task
 from infra.outbox import Cause
-from infra.vector_store import VectorStoreError, WrongModel
+from infra.rows import collection_rows, document_rows, placement_rows, vector_rows
+from infra.rows.collection_rows import RETIRED, CollectionRow
+from infra.rows.document_rows import DocumentRow
+from infra.vectors.vector_store import VectorStoreError, WrongModel
 from schemas.heartbeats import Counters
 from schemas.records import Sources
 from streams.collections import Collections

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infra.kafka_admin import TopicDeclaration
+from infra.kafka.admin import TopicDeclaration
 from infra.settings import KafkaSettings
 
 VERSION = "v1"

@@ -1,8 +1,8 @@
 """Where the vector store is, by the settings."""
 
-from infra.milvus import MilvusStore
 from infra.settings import Settings
-from infra.vector_store import VectorStore
+from infra.vectors.milvus import MilvusStore
+from infra.vectors.vector_store import VectorStore
 
 
 def open_vectors(settings: Settings) -> VectorStore:

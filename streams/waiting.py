@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from infra.database import Store, Waits, open_store
 from infra.errors import BrokerUnreachable, InfraError, TopicMissing
-from infra.kafka_admin import Broker, TopicIdentity
+from infra.kafka.admin import Broker, TopicIdentity
 from infra.places import StorePlace
 from infra.store_errors import StoreUnreachable
 from schemas.heartbeats import State

@@ -10,7 +10,7 @@ from infra import fences
 from infra.database import Store
 from infra.errors import BrokerUnreachable, TopicMissing
 from infra.fences import Moved, Partition
-from infra.kafka_probe import Probe
+from infra.kafka.probe import Probe
 from streams.assignment import Assignment
 
 WATCH_S = 5.0

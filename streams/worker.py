@@ -13,17 +13,17 @@ import structlog
 from faust import StreamT
 
 from infra import outbox
-from infra.collection_rows import CollectionMismatch
 from infra.database import Store, Waits
 from infra.fences import Partition
-from infra.kafka import stream_options
-from infra.kafka_admin import Broker
-from infra.kafka_probe import Probe, Prober
+from infra.kafka.admin import Broker
+from infra.kafka.connection import stream_options
+from infra.kafka.probe import Probe, Prober
 from infra.outbox import Cause, Output
+from infra.rows.collection_rows import CollectionMismatch
 from infra.settings import Settings
 from infra.slots import SlotTaken, slot_name, take_slot
 from infra.store_errors import StoreError, StoreUnusable
-from infra.vector_store import WrongModel
+from infra.vectors.vector_store import WrongModel
 from schemas.heartbeats import Counters
 from streams.app import build_app
 from streams.assembly import assemble

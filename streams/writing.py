@@ -8,13 +8,14 @@ import msgspec
 import structlog
 from sqlalchemy import Connection
 
-from infra import leases, ledger, summary_rows
+from infra import leases, ledger
 from infra.database import Store
 from infra.fences import Moved
 from infra.leases import Leased, Task
 from infra.ledger import Entry
 from infra.outbox import Output
-from infra.summary_rows import SummaryRow
+from infra.rows import summary_rows
+from infra.rows.summary_rows import SummaryRow
 from models.ports import WriteFailure, Writer, WriteRequest, Written
 from processors.texts.ledger import canonical_input, ledger_key
 from processors.texts.material import material_change

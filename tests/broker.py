@@ -11,8 +11,8 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from infra.errors import ProgramMissing
-from infra.kafka import admin_options
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
+from infra.kafka.connection import admin_options
 from infra.local.kafka import KafkaServer
 from infra.settings import KafkaSettings
 from streams.topics import declarations, topic_name

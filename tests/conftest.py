@@ -10,14 +10,14 @@ import sqlalchemy as sa
 
 from infra.database import Store, Waits, open_store
 from infra.engines import outside_engine
-from infra.kafka_admin import Broker, TopicDeclaration
+from infra.kafka.admin import Broker, TopicDeclaration
 from infra.local.kafka import KafkaServer
 from infra.local.milvus import MilvusServer
-from infra.milvus import MilvusStore
 from infra.places import StorePlace
 from infra.settings import KafkaSettings
 from infra.settings_reading import Secret
 from infra.stores import remove_schema
+from infra.vectors.milvus import MilvusStore
 from schemas.index_tables import WORD_TABLES
 from schemas.tables import GROUPS
 from streams.graph import AGENTS

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from infra.vector_store import (
+from infra.vectors.vector_store import (
     Floats,
     VectorHit,
     VectorQuery,
@@ -38,7 +38,7 @@ class _Collection:
 
 
 class FakeVectorStore:
-    """Keeps rows in memory; see ``infra.vector_store.VectorStore`` for what its methods promise.
+    """Keeps rows in memory; see ``infra.vectors.vector_store.VectorStore`` for what its methods promise.
 
     Args:
         lagging: Searches see what was written only after ``settle()`` or a search that asks for the newest.
@@ -58,7 +58,7 @@ class FakeVectorStore:
         >>> store.collections()
         Traceback (most recent call last):
         ...
-        infra.vector_store.VectorStoreUnreachable: no Milvus answers at memory. Start one with `millrace up`.
+        infra.vectors.vector_store.VectorStoreUnreachable: no Milvus answers at memory. Start one with `millrace up`.
         >>> store.counts["upsert"], store.counts["collections"]
         (1, 1)
     """

@@ -11,7 +11,7 @@ import pytest
 
 from infra.errors import ProgramMissing
 from infra.local.milvus import MilvusServer
-from infra.vector_store import Floats, VectorRow
+from infra.vectors.vector_store import Floats, VectorRow
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -15,8 +15,8 @@ from infra.errors import LocalStackFailed, PortTaken
 from infra.local.kafka import answers
 from infra.local.milvus_programs import unpack_programs
 from infra.local.processes import POLL_S, Process, exclusively
-from infra.milvus import MilvusStore
-from infra.vector_store import VectorStoreError, VectorStoreUnreachable
+from infra.vectors.milvus import MilvusStore
+from infra.vectors.vector_store import VectorStoreError, VectorStoreUnreachable
 
 HERE = Path(__file__).parent
 START_S = 180.0

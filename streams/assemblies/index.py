@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra import collection_rows
+from infra.rows import collection_rows
 from infra.settings import Settings
 from models.minilm.files import ModelUnusable
 from models.minilm.minilm import MiniLM, Precision
@@ -31,7 +31,7 @@ def build(context: Context) -> Parts:
     The vector store is not asked for here: the stream begins whether it is there or not.
 
     Raises:
-        infra.collection_rows.CollectionMismatch: If another model's vectors serve, or documents are cut otherwise.
+        infra.rows.collection_rows.CollectionMismatch: If another model's vectors serve, or documents are cut otherwise.
         Unusable: If the model is not installed, or cannot run here as it is wished.
     """
     settings, topic = context.settings, topic_name(context.settings.kafka.prefix, "indexed")

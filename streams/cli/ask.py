@@ -11,7 +11,7 @@ import click
 import msgspec
 import sqlalchemy as sa
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.settings import Settings
 from infra.store_errors import StoreMissing
 from infra.stores import AgentStore
@@ -23,11 +23,11 @@ from schemas.tables import work
 from streams.cli.answer_view import answer_lines
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
-from streams.cli.kinds import KINDS
-from streams.cli.lateness import shown_line
-from streams.cli.one_record import produce_one
 from streams.cli.render import make_console, print_lines, printable
-from streams.cli.surroundings import LocalSurroundings
+from streams.cli.sending.kinds import KINDS
+from streams.cli.sending.one_record import produce_one
+from streams.cli.waits.lateness import shown_line
+from streams.cli.waits.surroundings import LocalSurroundings
 from streams.places import store_place
 
 AGENT = "answer"

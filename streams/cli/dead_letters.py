@@ -9,14 +9,14 @@ import click
 import msgspec
 
 from infra.errors import BrokerUnreachable
-from infra.kafka_producer import Receipt
+from infra.kafka.producer import Receipt
 from infra.settings import Settings
 from streams.cli.context import load_settings
-from streams.cli.dead_letter_view import letter_lines, table_lines
 from streams.cli.errors import CommandError, Exit
-from streams.cli.kept_letters import Choice, Ranges, letter_ranges, named, newest, read_letters
+from streams.cli.letters.kept_letters import Choice, Ranges, letter_ranges, named, newest, read_letters
+from streams.cli.letters.replaying import Plan, make_plan, send
+from streams.cli.letters.view import letter_lines, table_lines
 from streams.cli.render import make_console, plural, print_lines, printable
-from streams.cli.replaying import Plan, make_plan, send
 from streams.topics import TOPICS, topic_name
 
 _SPAN = re.compile(r"(\d+) ?(s|m|min|h|d)")

@@ -15,21 +15,21 @@ import msgspec
 from rich.console import Console, Group
 from rich.live import Live
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from processors.simulator import Simulator
 from streams.cli.context import check_supported, load_settings
-from streams.cli.demo_feed import Coverage, Feed, follow_summaries
-from streams.cli.demo_report import Outcome, closing_lines, find_recall
-from streams.cli.demo_stack import DEMO_AGENTS, DemoStack, demo_stack
+from streams.cli.demonstration.demo_feed import Coverage, Feed, follow_summaries
+from streams.cli.demonstration.demo_report import Outcome, closing_lines, find_recall
+from streams.cli.demonstration.demo_stack import DEMO_AGENTS, DemoStack, demo_stack
+from streams.cli.demonstration.live_view import Snapshot, plain_line, screen_lines
 from streams.cli.errors import CommandError
 from streams.cli.health import Part, collect
 from streams.cli.interrupts import interruptible
-from streams.cli.kept_letters import read_letters
-from streams.cli.live_view import Snapshot, plain_line, screen_lines
-from streams.cli.receipts import produced
+from streams.cli.letters.kept_letters import read_letters
 from streams.cli.render import make_console, print_lines, printable
-from streams.cli.standing import Gap, NotStanding, Wait
-from streams.cli.surroundings import LocalSurroundings
+from streams.cli.waits.receipts import produced
+from streams.cli.waits.standing import Gap, NotStanding, Wait
+from streams.cli.waits.surroundings import LocalSurroundings
 from streams.graph import AGENTS
 
 RATE = 200

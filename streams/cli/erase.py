@@ -2,8 +2,8 @@
 
 import click
 
-from streams.cli.erase_document import erase_document
-from streams.cli.erase_review import erase_review
+from streams.cli.erasing.erase_document import erase_document
+from streams.cli.erasing.erase_review import erase_review
 
 
 @click.group("erase")

@@ -12,11 +12,11 @@ from processors.evaluation.synthesis import PER_DOCUMENT, Question, synthesize
 from schemas.documents import PUBLIC, Document
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
-from streams.cli.evaluating import compare, write_per_question
-from streams.cli.evaluation_view import Step, bars, table_lines
-from streams.cli.judgments import read_documents, read_judged, write_judged
+from streams.cli.evaluation.evaluating import compare, write_per_question
+from streams.cli.evaluation.judgments import read_documents, read_judged, write_judged
+from streams.cli.evaluation.synthesizing import sources_of_documents, sources_of_index
+from streams.cli.evaluation.view import Step, bars, table_lines
 from streams.cli.render import make_console, plural, print_lines
-from streams.cli.synthesizing import sources_of_documents, sources_of_index
 from streams.places import store_place
 
 KS = (10,)
@@ -87,7 +87,7 @@ def retrieval(
       millrace evaluate retrieval --queries queries.jsonl --qrels qrels.tsv
       millrace evaluate retrieval --queries queries.jsonl --qrels qrels.tsv --documents corpus.jsonl --grid
     """
-    from streams.cli.trials import Asker, try_private, try_standing  # here: it brings models, 0.5 s
+    from streams.cli.evaluation.trials import Asker, try_private, try_standing  # here: it brings models, 0.5 s
 
     judged = read_judged(queries, qrels, limit)
     settings = load_settings()

@@ -12,7 +12,7 @@ from rich.text import Text
 from infra import fences
 from infra.errors import BrokerUnreachable
 from infra.fences import Partition
-from infra.kafka_admin import Broker, TopicIdentity
+from infra.kafka.admin import Broker, TopicIdentity
 from infra.settings import Settings
 from infra.store_errors import StoreMissing
 from infra.stores import AgentStore
@@ -21,7 +21,7 @@ from schemas import tables
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError
 from streams.cli.render import FAILING, count, make_console, pad, print_lines
-from streams.cli.surroundings import running
+from streams.cli.waits.surroundings import running
 from streams.graph import AGENTS
 from streams.places import store_place
 from streams.topics import topic_name

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from infra.errors import BrokerUnreachable, InfraError, TopicMissing
 from infra.fences import Partition
 from infra.heartbeats import alive, read_heartbeats, read_supervision
-from infra.kafka_admin import Broker
-from infra.kafka_reading import topic_ranges
-from infra.milvus import knock
-from infra.milvus_errors import without_password
+from infra.kafka.admin import Broker
+from infra.kafka.reading import topic_ranges
 from infra.settings import Settings
 from infra.store_errors import StoreError, StoreMissing
 from infra.stores import AgentStore
-from infra.vector_store import VectorStoreError
+from infra.vectors.milvus import knock
+from infra.vectors.milvus_errors import without_password
+from infra.vectors.vector_store import VectorStoreError
 from infra.watermarks import LogRange, Watermark, read_watermarks
 from schemas.heartbeats import Heartbeat, Supervision
 from schemas.tables import outbox, timers, work

@@ -16,8 +16,8 @@ from streams.cli.render import make_console, print_lines
 from streams.places import store_place
 
 if TYPE_CHECKING:
-    from streams.cli.index_rebuilding import Rebuilt
-    from streams.cli.verifying import Show, Verified
+    from streams.cli.indexes.rebuilding import Rebuilt
+    from streams.cli.indexes.verifying import Show, Verified
 
 AGENT = "index"
 REBUILD = "rebuild"
@@ -47,7 +47,7 @@ def verify(as_json: bool) -> None:
       millrace index verify
       millrace index verify --json
     """
-    from streams.cli.index_view import bars, verified_json, verified_lines  # here: `--help` loads no numpy
+    from streams.cli.indexes.view import bars, verified_json, verified_lines  # here: `--help` loads no numpy
 
     settings = load_settings()
     with bars(as_json) as show:
@@ -73,7 +73,7 @@ def rebuild(as_json: bool) -> None:
       millrace index rebuild
       MILLRACE_INDEX_CHUNK_CHARACTERS=600 millrace index rebuild
     """
-    from streams.cli.index_view import bars, rebuilt_lines  # here: as above
+    from streams.cli.indexes.view import bars, rebuilt_lines  # here: as above
 
     settings = load_settings()
     try:
@@ -94,7 +94,7 @@ def run_verify(settings: Settings, show: "Show") -> "Verified":
     Raises:
         infra.errors.InfraError: If store or vector store cannot be read.
     """
-    from streams.cli.verifying import Verifying  # all of them here: as above
+    from streams.cli.indexes.verifying import Verifying  # all of them here: as above
     from streams.vector_place import open_vectors
 
     store = AgentStore(store_place(settings, AGENT))
@@ -111,7 +111,7 @@ def run_rebuild(settings: Settings, show: "Show") -> "Rebuilt":
     """
     from infra.alone import alone  # all of them here: as above
     from streams.assemblies.index import chunking_of, load_document_model
-    from streams.cli.index_rebuilding import Rebuilding, Recipe
+    from streams.cli.indexes.rebuilding import Rebuilding, Recipe
     from streams.vector_place import open_vectors
 
     place = store_place(settings, AGENT)

@@ -10,16 +10,16 @@ import click
 import msgspec
 
 from infra.errors import BrokerUnreachable
-from infra.kafka_admin import Broker, TopicIdentity
-from infra.kafka_producer import BulkProducer, Receipt
+from infra.kafka.admin import Broker, TopicIdentity
+from infra.kafka.producer import BulkProducer, Receipt
 from infra.settings import KafkaSettings, Settings
-from streams.cli.checkpoints import Checkpoint, CheckpointFile, Journal, holds, run_name
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
-from streams.cli.files import Format, InputFile
-from streams.cli.kinds import KINDS, Shaper
-from streams.cli.sending import Order, Sending, Tally
-from streams.cli.sending_view import Rejections, progress, tally_line
+from streams.cli.sending.checkpoints import Checkpoint, CheckpointFile, Journal, holds, run_name
+from streams.cli.sending.files import Format, InputFile
+from streams.cli.sending.kinds import KINDS, Shaper
+from streams.cli.sending.sender import Order, Sending, Tally
+from streams.cli.sending.view import Rejections, progress, tally_line
 from streams.topics import topic_name
 
 

@@ -11,7 +11,7 @@ from infra.settings import Settings
 from infra.store_errors import StoreMissing
 from streams.cli.context import load_settings
 from streams.cli.render import make_console, plural, print_lines, printable
-from streams.cli.standing import METAVAR
+from streams.cli.waits.standing import METAVAR
 
 if TYPE_CHECKING:
     from models.minilm.minilm import MiniLM
@@ -69,14 +69,14 @@ def command(
 
     settings, late = load_settings(), None
     if receipts:
-        from streams.cli.receipts import await_receipts  # here: a plain read needs no broker
+        from streams.cli.waits.receipts import await_receipts  # here: a plain read needs no broker
 
         late = await_receipts(settings, AGENT, receipts, TIMEOUT_S if timeout_s is None else timeout_s, quiet=as_json)
     query = Query(" ".join(words), principals, tenant, labels, limit, newest=bool(receipts))
     with suppress(*([] if late is None else [StoreMissing])):  # it may stand when what is missing does
         run_search(settings, query, product_id, as_json)
     if late is not None:
-        from streams.cli.lateness import tell_late  # here: as above
+        from streams.cli.waits.lateness import tell_late  # here: as above
 
         tell_late(settings, late, as_json=as_json)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from infra.heartbeats import read_supervision
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.local.kafka import KafkaServer
 from infra.local.milvus import MilvusServer
 from infra.local.processes import Process
-from infra.milvus_errors import without_password
 from infra.settings import Settings
+from infra.vectors.milvus_errors import without_password
 from streams.topics import declarations
 
 PARTS = ("kafka", "milvus", "workers")

@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from infra.errors import TopicMissing
-from infra.kafka_admin import Broker
-from infra.kafka_reading import topic_ranges
+from infra.kafka.admin import Broker
+from infra.kafka.reading import topic_ranges
 from infra.settings import Settings
 from streams.cli.context import load_settings
 from streams.cli.errors import Exit

@@ -17,8 +17,8 @@ from schemas.tables import summaries
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
 from streams.cli.render import make_console, print_lines, printable
-from streams.cli.standing import METAVAR
 from streams.cli.summary_view import POINTS_SHOWN, product_lines, table_lines
+from streams.cli.waits.standing import METAVAR
 from streams.places import store_place
 
 AGENT = "summarize"
@@ -79,7 +79,7 @@ def command(
     settings = load_settings()
     late = None
     if receipts:
-        from streams.cli.receipts import await_receipts  # here: a plain read needs no broker
+        from streams.cli.waits.receipts import await_receipts  # here: a plain read needs no broker
 
         patience_s = TIMEOUT_S if timeout_s is None else timeout_s
         late = await_receipts(settings, AGENT, receipts, patience_s, quiet=as_json)
@@ -92,7 +92,7 @@ def command(
         else:
             show([msgspec.json.decode(record, type=Summary) for record in records], product, points, quotes)
     if late is not None:
-        from streams.cli.lateness import tell_late  # here: as above
+        from streams.cli.waits.lateness import tell_late  # here: as above
 
         tell_late(settings, late, as_json=as_json)
 

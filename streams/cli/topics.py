@@ -5,8 +5,8 @@ import dataclasses
 import click
 import msgspec
 
-from infra.kafka_admin import Applied, Broker
-from infra.kafka_reading import topic_ranges
+from infra.kafka.admin import Applied, Broker
+from infra.kafka.reading import topic_ranges
 from streams.cli.context import load_settings
 from streams.topics import TOPICS, declarations, topic_name
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.settings import Settings
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
-from streams.cli.lateness import find_staleness, gap_rows, holder, lacking, shown_progress
-from streams.cli.receipts import Origins, check_receipts, produced, read_receipts
 from streams.cli.render import age, plural
-from streams.cli.standing import METAVAR, Agent, Gap, NotStanding, Wait, upstream
-from streams.cli.surroundings import LocalSurroundings
+from streams.cli.waits.lateness import find_staleness, gap_rows, holder, lacking, shown_progress
+from streams.cli.waits.receipts import Origins, check_receipts, produced, read_receipts
+from streams.cli.waits.standing import METAVAR, Agent, Gap, NotStanding, Wait, upstream
+from streams.cli.waits.surroundings import LocalSurroundings
 from streams.graph import AGENTS
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from infra import collection_rows
+from infra.rows import collection_rows
 from infra.stores import AgentStore
-from infra.vector_store import VectorStore
+from infra.vectors.vector_store import VectorStore
 from schemas.index_tables import chunks
 from tests.bench.history import Chunks
 

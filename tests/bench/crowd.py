@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from infra import collection_rows, placement_rows
 from infra.database import Store
-from infra.vector_store import VectorRow, VectorStore
+from infra.rows import collection_rows, placement_rows
+from infra.vectors.vector_store import VectorRow, VectorStore
 from models.sentence_table import WORD_PIECES
 from processors.documents.identity import chunk_id, hash63, tenant_hash, text_hash
 from schemas.documents import PUBLIC, Document, document_key

@@ -11,7 +11,7 @@ from pathlib import Path
 from infra.database import Waits, open_store
 from infra.places import StorePlace
 from infra.stores import AgentStore
-from infra.vector_store import Floats
+from infra.vectors.vector_store import Floats
 from models.minilm.minilm import MiniLM
 from schemas.documents import PUBLIC, Document
 from schemas.indexed import Indexed

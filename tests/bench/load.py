@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from processors.simulator.simulator import Simulator
 from schemas.reviews import Review
 from schemas.summaries import Summary
-from streams.cli.kinds import KINDS
+from streams.cli.sending.kinds import KINDS
 from streams.topics import topic_name
 from tests.bench.stack import Stack
 

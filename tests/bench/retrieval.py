@@ -12,7 +12,7 @@ from pathlib import Path
 from models.minilm.minilm import MiniLM
 from schemas.hits import Passage
 from streams.cli.errors import CommandError, Exit
-from streams.cli.trials import CANDIDATES, GRID, rank
+from streams.cli.evaluation.trials import CANDIDATES, GRID, rank
 from tests.bench.load import send
 from tests.bench.scifact import Collection, Rankings, rank_by_bm25, rank_by_minilm, read_scifact
 from tests.bench.searching import open_search

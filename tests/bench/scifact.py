@@ -14,7 +14,7 @@ import Stemmer
 from models.ports import Embedder
 from processors.evaluation.metrics import judge, mean
 from schemas.documents import Document
-from streams.cli.judgments import Judged, read_judged
+from streams.cli.evaluation.judgments import Judged, read_judged
 
 FOLDER = "scifact_beir"
 K = 10

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from infra import collection_rows
+from infra.rows import collection_rows
 from infra.stores import AgentStore
-from infra.vector_store import Floats, VectorQuery, VectorStore
+from infra.vectors.vector_store import Floats, VectorQuery, VectorStore
 from models.minilm.minilm import MiniLM
 from models.ports import Embedder
 from models.sentence_table import SentenceTable

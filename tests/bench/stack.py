@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from infra.heartbeats import read_heartbeats
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.local.kafka import KafkaServer
 from infra.local.milvus import MilvusServer
 from infra.settings import Settings
 from infra.stores import AgentStore
-from infra.vector_store import VectorStore
+from infra.vectors.vector_store import VectorStore
 from schemas.heartbeats import Heartbeat
 from streams.places import store_place
 from streams.topics import declarations

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 from pymilvus import MilvusClient
 
-from infra.chunk_rows import ChunkRow, load_chunks
-from infra.document_rows import DocumentRow, known_documents
+from infra.rows.chunk_rows import ChunkRow, load_chunks
+from infra.rows.document_rows import DocumentRow, known_documents
+from infra.rows.vector_rows import find_vectors
 from infra.stores import AgentStore
-from infra.vector_rows import find_vectors
-from infra.words import WordRow, differing_words, page_of_words
+from infra.words.words import WordRow, differing_words, page_of_words
 from models.ports import Embedder
 from processors.documents.chunking import cut
 from processors.documents.formats import read_text

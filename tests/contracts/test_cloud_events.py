@@ -10,10 +10,10 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka, to_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from streams.cli.files import InputFile
-from streams.cli.frontier import Frontier
-from streams.cli.kinds import KINDS, Shaper
-from streams.cli.sending import Order, Sending, Tally
+from streams.cli.sending.files import InputFile
+from streams.cli.sending.frontier import Frontier
+from streams.cli.sending.kinds import KINDS, Shaper
+from streams.cli.sending.sender import Order, Sending, Tally
 from streams.contracts import CONTRACTS
 from streams.events import logical
 from tests.contracts.published import TRACE

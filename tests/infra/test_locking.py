@@ -8,13 +8,14 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from infra import fences, leases, ledger, outbox, summary_rows, timers
+from infra import fences, leases, ledger, outbox, timers
 from infra.fences import Moved
 from infra.leases import LeaseLost, Task
 from infra.ledger import Entry
 from infra.locking import hold, insert_new
 from infra.outbox import Cause, Output
-from infra.summary_rows import SummaryRow
+from infra.rows import summary_rows
+from infra.rows.summary_rows import SummaryRow
 from infra.timers import Waiter
 from infra.watermarks import make_due, read_watermarks
 from schemas import tables

@@ -5,7 +5,7 @@ from infra import scrubbing
 from infra.scrubbing import scrub
 from infra.store_errors import StoreFailed
 from infra.stores import AgentStore
-from infra.words import ReviewWordRow, WordRow, drop_review_words, drop_words, put_review_words, put_words
+from infra.words.words import ReviewWordRow, WordRow, drop_review_words, drop_words, put_review_words, put_words
 from schemas.tables import reviews
 
 SECRET = b"the sole burned in Zanzibar "

@@ -13,11 +13,11 @@ from infra import leases, ledger, outbox, timers
 from infra.database import Store, Waits, open_store
 from infra.engines import worker_engine
 from infra.places import StorePlace
-from infra.product_rows import load_products
+from infra.rows.product_rows import load_products
+from infra.rows.summary_rows import load_summaries
 from infra.store_errors import StoreMissing, StoreUnusable
 from infra.store_versions import NEWEST, VERSIONS, read_version
 from infra.stores import AgentStore, check_store, remove_schema
-from infra.summary_rows import load_summaries
 from infra.upgrading import SCRIPTS
 from infra.watermarks import read_watermarks
 from models.sentence_table import SentenceTable

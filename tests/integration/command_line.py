@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from kafka import KafkaConsumer, TopicPartition
 
-from infra.kafka import admin_options
-from infra.kafka_admin import Broker
-from infra.kafka_reading import topic_ranges
+from infra.kafka.admin import Broker
+from infra.kafka.connection import admin_options
+from infra.kafka.reading import topic_ranges
 from streams.topics import topic_name
 
 

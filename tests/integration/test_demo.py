@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.local.processes import start_time
 
 CHECKOUT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from infra.milvus import MilvusStore
 from infra.store_errors import StoreMissing
+from infra.vectors.milvus import MilvusStore
 from schemas.answers import Answer
 from schemas.documents import Document, document_key
 from schemas.requests import Request

@@ -5,8 +5,8 @@ import json
 import pytest
 from kafka import KafkaProducer
 
-from infra.kafka import admin_options
-from infra.kafka_probe import probe
+from infra.kafka.connection import admin_options
+from infra.kafka.probe import probe
 from schemas.dead_letters import DeadLetter
 from schemas.records import decode
 from streams.topics import topic_name

@@ -6,8 +6,8 @@ import signal
 import msgspec
 import pytest
 
-from infra.milvus import MilvusStore
 from infra.store_errors import StoreMissing
+from infra.vectors.milvus import MilvusStore
 from schemas.documents import document_key
 from schemas.indexed import Indexed
 from tests.integration.harness import Workers, read_topic, send, wait_until

@@ -7,7 +7,7 @@ import sys
 import msgspec
 import pytest
 
-from infra.milvus import MilvusStore
+from infra.vectors.milvus import MilvusStore
 from tests.integration.harness import Workers, send, wait_until
 from tests.integration.test_index import at_rest, check, history
 

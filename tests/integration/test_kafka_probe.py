@@ -1,6 +1,6 @@
 import pytest
 
-from infra.kafka_probe import Prober
+from infra.kafka.probe import Prober
 from streams.topics import topic_name
 from tests.broker import transactional
 

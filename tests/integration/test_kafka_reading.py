@@ -4,12 +4,12 @@ import msgspec
 from click.testing import CliRunner
 from kafka import KafkaProducer
 
-from infra.kafka import admin_options
-from infra.kafka_admin import Broker
-from infra.kafka_reading import first_times, read_ranges, topic_ranges
+from infra.kafka.admin import Broker
+from infra.kafka.connection import admin_options
+from infra.kafka.reading import first_times, read_ranges, topic_ranges
 from infra.settings import Settings
 from streams.cli.dead_letters import command
-from streams.cli.surroundings import LocalSurroundings
+from streams.cli.waits.surroundings import LocalSurroundings
 from streams.topics import topic_name
 from tests.broker import delete_records, transactional
 from tests.integration.harness import wait_until

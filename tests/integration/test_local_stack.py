@@ -10,9 +10,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from infra.errors import BrokerUnreachable, LocalStackFailed, PortTaken, TopicMissing
-from infra.kafka import stream_options
-from infra.kafka_admin import Broker
-from infra.kafka_probe import probe
+from infra.kafka.admin import Broker
+from infra.kafka.connection import stream_options
+from infra.kafka.probe import probe
 from infra.local.kafka import KafkaServer, free_port
 from infra.settings import KafkaSettings
 

@@ -9,8 +9,8 @@ import pytest
 
 from infra.errors import LocalStackFailed, PortTaken
 from infra.local.milvus import MilvusServer
-from infra.milvus import MilvusStore
-from infra.vector_store import VectorQuery, VectorStoreUnreachable
+from infra.vectors.milvus import MilvusStore
+from infra.vectors.vector_store import VectorQuery, VectorStoreUnreachable
 from tests.milvus import unit, vector_row
 
 EAST = unit(1, 0, 0, 0)

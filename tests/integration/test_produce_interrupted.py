@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from schemas.records import decode
 from schemas.reviews import Review
-from streams.cli.checkpoints import KEEP_S
+from streams.cli.sending.checkpoints import KEEP_S
 from streams.topics import topic_name
 from tests.integration.command_line import CommandLine, records, write
 from tests.integration.harness import wait_until

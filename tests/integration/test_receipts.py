@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from kafka import KafkaProducer
 
-from infra.kafka import admin_options
+from infra.kafka.connection import admin_options
 from streams.__main__ import run
 from streams.topics import topic_name
 from tests.broker import delete_records, recreate_topic, transactional

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.store_errors import StoreMissing
 from schemas.tables import fences
 from streams.topics import declarations, topic_name

@@ -6,7 +6,7 @@ from itertools import groupby
 import msgspec
 import pytest
 
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from schemas.dead_letters import DeadLetter
 from streams.topics import topic_name
 from tests.broker import delete_records, set_topic

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import msgspec
 import sqlalchemy as sa
 
-from infra import fences, leases, outbox, product_rows, timers
+from infra import fences, leases, outbox, timers
 from infra.database import Store
+from infra.rows import product_rows
 from processors.digest.product import Product
 from schemas.dead_letters import DeadLetter
 from schemas.heartbeats import Counters

@@ -11,7 +11,7 @@ import msgspec
 from aiokafka.errors import MessageSizeTooLargeError
 from faust.types import TP
 
-from infra.kafka_probe import Probe
+from infra.kafka.probe import Probe
 from models.ports import WriteFailure, WriteRequest, Written
 from schemas.heartbeats import Counters
 from schemas.points import Evidence, Forgotten, Points, Reading

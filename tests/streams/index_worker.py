@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from infra import collection_rows, fences, leases, outbox
+from infra import fences, leases, outbox
 from infra.database import Store
 from infra.outbox import Cause
+from infra.rows import collection_rows
 from processors.documents.identity import embedded_text, hash63, tenant_hash
 from schemas.dead_letters import DeadLetter
 from schemas.heartbeats import Counters

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from infra.database import Store
-from infra.vector_store import VectorHit, VectorQuery, VectorRow
-from infra.words import ReviewWordRow, WordRow, drop_review_words, drop_words, put_review_words, put_words
+from infra.vectors.vector_store import VectorHit, VectorQuery, VectorRow
+from infra.words.words import ReviewWordRow, WordRow, drop_review_words, drop_words, put_review_words, put_words
 from models.sentence_table import SentenceTable
 from processors.documents.identity import hash63, tenant_hash
 from schemas.documents import document_key

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.vector_store import VectorRow
+from infra.vectors.vector_store import VectorRow
 from processors.documents.identity import hash63, tenant_hash
 from schemas.documents import PUBLIC, document_key
 from schemas.hits import ChunkPlace

@@ -3,7 +3,7 @@ import pytest
 import sqlalchemy as sa
 
 from infra import fences
-from infra.answer_rows import load_requests
+from infra.rows.answer_rows import load_requests
 from infra.watermarks import read_watermarks
 from schemas.answer_tables import requests
 from schemas.records import Unreadable

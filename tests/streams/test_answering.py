@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 
 from infra import ledger
-from infra.answer_rows import BasisRow, RequestRow, load_answers, put_request
 from infra.errors import InfraError
 from infra.fences import Moved
 from infra.leases import Leased
 from infra.outbox import Cause
+from infra.rows.answer_rows import BasisRow, RequestRow, load_answers, put_request
 from models.ports import WriteFailure
 from processors.answers.assessment import Assessment
 from schemas.answer_tables import answer_basis

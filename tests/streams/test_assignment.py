@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from infra import fences, outbox
-from infra.kafka_admin import TopicIdentity
+from infra.kafka.admin import TopicIdentity
 from schemas.dead_letters import DeadLetter
 from streams.assignment import Assignment, FenceRefused
 from streams.letters import lost_range

@@ -11,7 +11,7 @@ import pytest
 
 from infra.settings import KafkaSettings
 from streams import asyncapi
-from streams.cli.kinds import KINDS
+from streams.cli.sending.kinds import KINDS
 from streams.contracts import ASYNCAPI_FILE, CONTRACTS, Contract, broken, exported
 from streams.graph import AGENTS
 from streams.topics import TOPICS

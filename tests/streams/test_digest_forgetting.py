@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from infra import leases, outbox, product_rows
+from infra import leases, outbox
 from infra.database import Store, Waits, open_store
 from infra.outbox import Cause
 from infra.places import StorePlace
+from infra.rows import product_rows
 from infra.watermarks import make_due, read_watermarks
 from schemas import tables
 from schemas.points import FORGOTTEN_LIMIT, Forgotten, Points

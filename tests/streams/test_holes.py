@@ -1,6 +1,6 @@
 import pytest
 
-from infra.kafka_probe import Probe
+from infra.kafka.probe import Probe
 from streams.holes import HoleError, Holes, Lost
 from tests.streams.fakes import Log
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infra.database import Store
-from infra.vector_store import VectorStoreFailed
+from infra.vectors.vector_store import VectorStoreFailed
 from processors.documents.identity import embedded_text, labels_of
 from schemas.documents import document_key
 from schemas.index_tables import WORD_TABLES, chunks, document_labels, document_principals, documents, placements

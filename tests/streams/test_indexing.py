@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from infra import collection_rows, leases
+from infra import leases
 from infra.outbox import Cause
-from infra.vector_store import VectorRow, VectorStoreFailed, WrongModel
+from infra.rows import collection_rows
+from infra.vectors.vector_store import VectorRow, VectorStoreFailed, WrongModel
 from infra.watermarks import read_watermarks
 from schemas.index_tables import documents, placements, vectors
 from schemas.tables import work

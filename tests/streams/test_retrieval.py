@@ -5,7 +5,7 @@ import pytest
 
 from infra.places import StorePlace
 from infra.store_errors import StoreMissing
-from infra.vector_store import VectorStoreFailed
+from infra.vectors.vector_store import VectorStoreFailed
 from schemas.documents import document_key, review_key
 from schemas.hits import ChunkPlace
 from schemas.index_tables import collections

@@ -6,7 +6,7 @@ from infra import fences, ledger, outbox
 from infra.headers import unpack
 from infra.ledger import Entry
 from infra.outbox import Cause
-from infra.summary_rows import SummaryRow, load_summaries, put_summary
+from infra.rows.summary_rows import SummaryRow, load_summaries, put_summary
 from infra.watermarks import read_watermarks
 from schemas.points import FORGOTTEN_LIMIT, Points, Reading
 from schemas.summaries import Summary, WriterStamp

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from infra.errors import BrokerUnreachable
 from infra.heartbeats import read_supervision, write_heartbeat
-from infra.kafka_probe import Probe
+from infra.kafka.probe import Probe
 from infra.settings import MetricsSettings, Settings
 from schemas.heartbeats import Counters, Heartbeat, PartitionState
 from streams import supervisor as supervising

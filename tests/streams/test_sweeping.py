@@ -1,8 +1,9 @@
 import pytest
 import sqlalchemy as sa
 
-from infra import collection_rows, leases, placement_rows
-from infra.vector_store import VectorRow, WrongModel
+from infra import leases
+from infra.rows import collection_rows, placement_rows
+from infra.vectors.vector_store import VectorRow, WrongModel
 from infra.watermarks import read_watermarks
 from schemas.index_tables import placements, vectors
 from streams import sweeping

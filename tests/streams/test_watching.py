@@ -6,8 +6,8 @@ import pytest
 from infra import fences
 from infra.errors import BrokerUnreachable
 from infra.fences import Moved
-from infra.kafka_admin import TopicIdentity
-from infra.kafka_probe import Probe
+from infra.kafka.admin import TopicIdentity
+from infra.kafka.probe import Probe
 from streams import watching
 from streams.assignment import Assignment, FenceRefused
 from streams.letters import lost_range

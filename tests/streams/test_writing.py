@@ -7,7 +7,7 @@ from infra import leases, ledger
 from infra.fences import Moved
 from infra.leases import Leased, Task
 from infra.outbox import Cause
-from infra.summary_rows import load_summaries, put_summary
+from infra.rows.summary_rows import load_summaries, put_summary
 from models.ports import WriteFailure, Written
 from processors.texts.ledger import canonical_input, ledger_key
 from schemas.heartbeats import Counters

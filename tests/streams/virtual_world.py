@@ -13,8 +13,8 @@ from sqlalchemy.pool import StaticPool
 
 from infra import fences, outbox
 from infra.fences import Partition
-from infra.kafka_admin import TopicIdentity
-from infra.kafka_probe import Probe
+from infra.kafka.admin import TopicIdentity
+from infra.kafka.probe import Probe
 from infra.outbox import Cause, Output
 from infra.watermarks import (
     LogRange,
@@ -28,7 +28,7 @@ from infra.watermarks import (
 from schemas import tables
 from schemas.heartbeats import Counters
 from streams.assignment import Assignment
-from streams.cli.standing import Agent, Wait
+from streams.cli.waits.standing import Agent, Wait
 from streams.delivery import Applier, Progress
 from streams.holes import Holes
 from streams.publisher import latest
@@ -324,7 +324,7 @@ class World:
 
 
 class Around:
-    """What a wait sees of the world; see ``streams.cli.standing.Surroundings``."""
+    """What a wait sees of the world; see ``streams.cli.waits.standing.Surroundings``."""
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from infra.kafka_reading import Record
+from infra.kafka.reading import Record
 from infra.retention import TopicRetention
-from streams.cli.retained import OutOfTime
+from streams.cli.erasing.retained import OutOfTime
 
 DAY_MS = 86_400_000
 KEPT = TopicRetention(7 * DAY_MS, DAY_MS, None, True, True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from infra.fences import Partition
 from infra.watermarks import LogRange, Watermark
-from streams.cli.surroundings import NobodyWorks
+from streams.cli.waits.surroundings import NobodyWorks
 
 
 @dataclass

@@ -6,17 +6,17 @@ import pytest
 from click.testing import CliRunner
 
 from infra import leases
-from infra.answer_rows import AnswerRow, RequestRow, put_answer, put_request
 from infra.database import Waits, open_store
 from infra.leases import Task
 from infra.outbox import Cause
 from infra.places import StorePlace
+from infra.rows.answer_rows import AnswerRow, RequestRow, put_answer, put_request
 from infra.settings import Settings
 from schemas.requests import Request
 from streams.cli import ask
 from streams.cli.ask import Waiting, command, make_request
 from streams.cli.errors import CommandError
-from streams.cli.surroundings import NobodyWorks
+from streams.cli.waits.surroundings import NobodyWorks
 from tests.streams.answer_world import REQUESTS
 from tests.streams.cli.test_answer_view import ANSWER
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from infra.database import Waits, open_store
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.local.kafka import free_port
 from infra.places import StorePlace
 from infra.settings import Settings
@@ -16,7 +16,7 @@ from infra.store_errors import StoreUnreachable
 from infra.store_versions import NEWEST
 from infra.stores import remove_schema
 from streams.__main__ import run
-from streams.cli.surroundings import LocalSurroundings
+from streams.cli.waits.surroundings import LocalSurroundings
 from streams.graph import AGENTS
 from tests.releases.v0_1.state import TABLES as STORES_THEN
 from tests.releases.v0_1.state import make_store

@@ -1,7 +1,7 @@
 from rich.cells import cell_len
 
-from streams.cli.dead_letter_view import letter_lines, table_lines
-from streams.cli.kept_letters import Choice, Kept, newest
+from streams.cli.letters.kept_letters import Choice, Kept, newest
+from streams.cli.letters.view import letter_lines, table_lines
 from tests.streams.cli.samples import NOW, letter
 
 

@@ -6,11 +6,11 @@ import pytest
 from rich.cells import cell_len
 
 from streams.cli.demo import calm
-from streams.cli.demo_feed import Coverage
-from streams.cli.demo_report import Outcome, closing_lines
+from streams.cli.demonstration.demo_feed import Coverage
+from streams.cli.demonstration.demo_report import Outcome, closing_lines
+from streams.cli.demonstration.live_view import Snapshot, plain_line, screen_lines
 from streams.cli.health import Part
 from streams.cli.interrupts import interruptible, undisturbed
-from streams.cli.live_view import Snapshot, plain_line, screen_lines
 from tests.streams.cli.samples import HOSTILE, NOW, summary
 
 NAMES = {"kettle-17": "Haldenby Kettle", "b": "Second", "c": "Third"}

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.documents import Document
-from streams.cli import trials
 from streams.cli.errors import CommandError
 from streams.cli.evaluate import command
-from streams.cli.private_index import PrivateIndex
+from streams.cli.evaluation import trials
+from streams.cli.evaluation.private_index import PrivateIndex
 
 TEXTS = {
     "weir.md": "A weir is a low wall that raises the level of a river. It is built of stone and clay.",

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from infra.heartbeats import write_heartbeat
-from infra.kafka_admin import TopicIdentity
+from infra.kafka.admin import TopicIdentity
 from infra.places import StorePlace
 from infra.stores import AgentStore
 from schemas.heartbeats import Counters, Heartbeat

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from infra.heartbeats import write_heartbeat, write_supervision
-from infra.kafka_admin import Broker
+from infra.kafka.admin import Broker
 from infra.settings import KafkaSettings, Settings
 from schemas.heartbeats import Child, Counters, Heartbeat, Supervision
 from schemas.tables import fences, timer_inputs

@@ -15,8 +15,8 @@ from streams import vector_place
 from streams.__main__ import run
 from streams.assemblies import index as assembly
 from streams.cli.index import AGENT, REBUILD
-from tests.streams.cli.index_stage import Stage
-from tests.streams.cli.test_verifying import add_vector, lose_words
+from tests.streams.cli.indexes.index_stage import Stage
+from tests.streams.cli.indexes.test_verifying import add_vector, lose_words
 from tests.streams.index_worker import collection
 
 

@@ -164,7 +164,7 @@ def test_options_that_cannot_be_meant_are_refused(run, arguments, told) -> None:
 def test_a_read_that_waited_sees_vectors_written_just_now(run, world, vectors, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(
-        "streams.cli.receipts.await_receipts",
+        "streams.cli.waits.receipts.await_receipts",
         lambda _settings, agent, told, _s, quiet: asked.append((agent, told, quiet)),
     )
     vectors.lagging = True
