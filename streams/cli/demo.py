@@ -74,7 +74,8 @@ def command(seconds: int, seed: int, rate: int) -> None:
         console.print()
     console.print("Nothing runs any more. With your own reviews, one after the other:")
     called = "millrace" if shutil.which("millrace") else ".venv/bin/millrace"
-    console.print(f"  {called} up --detach; {called} produce reviews FILE; {called} summaries")
+    hint = f"  {called} up --detach; {called} produce reviews FILE; {called} summaries"
+    console.print(hint, soft_wrap=True)  # to be copied: a line break in it would be typed, too
 
 
 @dataclass(slots=True)

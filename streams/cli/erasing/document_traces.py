@@ -1,7 +1,7 @@
 """What the stores hold of one document: counted before and after it is erased."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -9,31 +9,19 @@ from sqlalchemy import Connection
 from infra.rows.chunk_rows import load_chunks
 from infra.rows.document_rows import DocumentRow, known_documents
 from infra.words.words import count_stray_words, count_words
-from processors.documents.chunking import cut
 from processors.language.cleaning import lower_case
 from processors.language.wording import Run, Wording
 from schemas.index_tables import chunks, document_labels, document_principals, documents, placements, vectors
 from streams.cli.erasing.answer_traces import calls_on, citing, find_sayings
 from streams.cli.erasing.sought import SoughtDocument
 
-Counts = Counter[tuple[str, str]]
-"""How many things, by agent and place."""
-
 PAGE = 500
 """Rows read or removed in one go."""
-
-LONGEST = 900
-"""Characters of a piece whose words are looked for."""
 
 
 def find_document(connection: Connection, key: str) -> DocumentRow | None:
     """Tell what stands of a document, on index's store."""
     return known_documents(connection, [key]).get(key)
-
-
-def pieces_of(text: str) -> Iterator[str]:
-    """Yield a text in pieces whose words can be looked for."""
-    yield from (piece.text for piece in cut(None, text, LONGEST))
 
 
 def count_index(connection: Connection, key: str, hashes: Sequence[str]) -> Counter[str]:

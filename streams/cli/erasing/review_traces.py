@@ -1,4 +1,4 @@
-"""What the agents' stores hold of one review: counted before and after it is erased, and purged by hand."""
+"""What the agents' stores hold of one review: counted before and after it is erased."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 import msgspec
 from sqlalchemy import Connection
 
-from infra import ledger, outbox
 from infra.belongings import Belonging, belongings
-from infra.outbox import Waiting
 from infra.rows.review_rows import ReviewRow, known_reviews, reviews_from
 from infra.rows.review_text_rows import known_review_texts
-from infra.stores import AgentStore
 from infra.words.words import count_review_words
 from processors.digest.quoting import quoted_reviews as quoted_in_state
 from processors.language.wording import Run
@@ -23,33 +20,15 @@ from schemas.reviews import Review
 from schemas.summaries import Summary
 from schemas.tables import STORES
 from streams.cli.erasing.answer_traces import calls_on, citing, find_sayings
-from streams.cli.erasing.sought import Sought, Wanted
+from streams.cli.erasing.outcome import Remnant, Trace
+from streams.cli.erasing.sought import Sought
 from streams.index_reviews import review_row_id
-from streams.letters import without_payload
 
 ONE_EACH = ("reviews", "tombstones", "review_texts")
 """Tables with a row for each review of a product: those of other reviews are not looked at."""
 
 PAGE = 500
 """Reviews read in one go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """One thing that is there because the review was."""
-
-    agent: str
-    where: str  # the table, or "text" for the paragraph of a summary
-    identity: tuple[object, ...]  # tells it from others there
-
-
-@dataclass(frozen=True, slots=True)
-class Remnant:
-    """What stays on purpose: ids, so that the review cannot come back."""
-
-    agent: str
-    where: str  # "tombstones", or "forgotten" for the list in the points
-    revision: int | None = None  # of the tombstone
 
 
 @dataclass(slots=True)
@@ -141,37 +120,6 @@ def said_by_others(connection: Connection, sought: Sought) -> frozenset[Run]:
                 shared |= sought.wording.found_in(f"{review.title or ''} \n {review.text or ''}")
         ordinal = rows[-1].ordinal + 1
     return shared
-
-
-def purge(reading: AgentStore, writing: AgentStore, agent: str, sought: Wanted, letters: str) -> list[Trace]:
-    """Remove what the agents themselves cannot know to be of it.
-
-    Those are answers of a release that did not note what they were written for, and payloads of dead
-    letters that wait to be published.
-
-    Args:
-        reading: The agent's store, read only: the search takes no lock.
-        writing: The same, to be written.
-        agent: Whose it is.
-        sought: The review or document.
-        letters: Physical name of the dead-letters topic.
-
-    Returns:
-        What was removed.
-    """
-    with reading.transaction() as connection:
-        answers = [key for key, output in ledger.unowned(connection) if sought.said_in(output)]
-        waiting = [one for one in outbox.for_topic(connection, letters) if sought.lettered_in(one.output.value or b"")]
-    if answers or waiting:
-        writing.change(lambda connection: _remove(connection, answers, waiting))
-    return [Trace(agent, "ledger", (key,)) for key in answers] + [Trace(agent, "outbox", (one.seq,)) for one in waiting]
-
-
-def _remove(connection: Connection, answers: list[str], waiting: list[Waiting]) -> None:
-    if answers:
-        ledger.remove(connection, answers)
-    for one in waiting:
-        outbox.replace(connection, one.seq, without_payload(one.output))
 
 
 def _traces(belonging: Belonging, sought: Sought) -> Iterator[tuple[str, tuple[object, ...]]]:

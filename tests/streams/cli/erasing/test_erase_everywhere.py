@@ -6,20 +6,15 @@ import msgspec
 import pytest
 
 from infra.rows.review_text_rows import ReviewTextRow, write_review_texts
-from infra.settings import Settings
 from infra.words.words import ReviewWordRow, count_review_words, drop_review_words, put_review_words
-from schemas.answer_tables import answer_basis, answers, requests
 from schemas.documents import review_key
-from schemas.requests import Request
 from schemas.reviews import Review
-from schemas.tables import ledger, reviews
-from streams.cli.erasing.erase_review import Asked, run
-from streams.cli.erasing.review_erase_view import receipt_json, receipt_lines
-from streams.cli.erasing.review_erasing import Outcome
+from schemas.tables import reviews
+from streams.cli.erasing.erase_view import review_json, review_lines
 from streams.graph import AGENTS
 from streams.index_reviews import review_row_id
-from tests.streams.cli.erasing.document_stage import answer, citation
-from tests.streams.cli.erasing.erasing_stage import PRODUCT, SECRET, TEXT, Stage, entry, topics
+from tests.streams.cli.erasing.answered import answer, citation, put_answer, withdraw
+from tests.streams.cli.erasing.review_stage import PRODUCT, SECRET, TEXT, Stage, erased, topics
 from tests.streams.cli.fake_logs import record
 from tests.streams.cli.fake_surroundings import DIGEST, SUMMARIZE
 from tests.streams.cli.samples import fill_store
@@ -32,15 +27,17 @@ LATE = (
 """The last sentence is one that the digest does not read: it reads the first forty."""
 
 
-class Everywhere(Stage):
+class Everywhere:
     """All four agents, the two newer ones by hand."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.agents = [DIGEST, SUMMARIZE, AGENTS["index"], AGENTS["answer"]]
-        fill_store(self.home, "index", {})
-        fill_store(self.home, "answer", {})
-        self.store("index").change(self._take_review)
+    def __init__(self, home: Path) -> None:
+        agents = [DIGEST, SUMMARIZE, AGENTS["index"], AGENTS["answer"]]
+        self.stage = Stage(home, topics(), agents)
+        self.stores, self.chain = self.stage.stores, self.stage.chain
+        self.chain.on_gone = self.forget
+        fill_store(home, "index", {})
+        fill_store(home, "answer", {})
+        self.stores.open("index").change(self._take_review)
         self.ask("q1", f'"{TEXT[:54]}" [1]', PRODUCT, KEY)
         self.ask("q2", '"It boils fast." [1]', PRODUCT, KEY, cited=False)
 
@@ -50,31 +47,18 @@ class Everywhere(Stage):
         put_review_words(connection, [ReviewWordRow(row_id, PRODUCT, "", TEXT)])
 
     def ask(self, request_id: str, text: str, product_id: str, reads: str, *, cited: bool = True) -> None:
-        request = Request(request_id=request_id, question="?", entities={"product_id": product_id})
         told = answer(request_id, text, citation(text, SECRET, kind="review", product_id=product_id))
-        place = {"request_id": request_id}
-        question = {"record": msgspec.json.encode(request), "at": 0.0, "deadline": 0.0, "sources": b"{}"}
-        row = {"revision": 1, "record": msgspec.json.encode(told), "withdrawn": False, "answered_at": 0.0}
-        self.put("answer", requests, place | question)
-        self.put("answer", answers, place | row)
-        self.put("answer", answer_basis, {**place, "source_key": reads, "chunk_id": "c", "cited": cited})
-        self.put("answer", ledger, entry(f"call of {request_id}", text, request_id))
+        put_answer(self.stores, told, reads=reads, cited=cited, entities={"product_id": product_id})
 
     def forget(self) -> None:
-        super().forget()
-        self.store("index").change(self._drop_review)
-        self.store("answer").change(self._withdraw)
+        self.stage.forget()
+        self.stores.open("index").change(self._drop_review)
+        self.stores.open("answer").change(lambda connection: withdraw(connection, KEY))
 
     def _drop_review(self, connection) -> None:
         drop_review_words(connection, [review_row_id(PRODUCT, SECRET, 1)])
-        row = text_row(review_row_id(PRODUCT, SECRET, 2), "delete", self.produced[-1].revision, 2)
+        row = text_row(review_row_id(PRODUCT, SECRET, 2), "delete", self.chain.produced[-1].revision, 2)
         write_review_texts(connection, [(row, 1)])
-
-    def _withdraw(self, connection) -> None:
-        gone = msgspec.json.encode(answer("q1", None, revision=2))
-        connection.execute(answers.update().where(answers.c.request_id == "q1").values(record=gone))
-        connection.execute(ledger.delete().where(ledger.c.subject.in_(["q1", "q2"])))
-        connection.execute(answer_basis.delete().where(answer_basis.c.source_key == KEY))
 
 
 def text_row(row_id: int, op: str, revision: int, version: int) -> ReviewTextRow:
@@ -86,15 +70,11 @@ def text_row(row_id: int, op: str, revision: int, version: int) -> ReviewTextRow
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Everywhere:
-    return Everywhere(tmp_path, topics())
-
-
-def erased(stage: Stage) -> Outcome:
-    return run(stage.erasing(), Settings(home=stage.home), Asked(f"{PRODUCT}/{SECRET}", None, False, 60.0, False))
+    return Everywhere(tmp_path)
 
 
 def test_its_searchable_text_and_the_answers_that_cite_it_go_too(stage: Everywhere) -> None:
-    told = receipt_json(erased(stage), 1.0)
+    told = review_json(erased(stage.stage), 1.0)
     removed = {(one["agent"], one["where"]): one["count"] for one in told["removed"]}
     assert {place: removed[place] for place in removed if place[0] in ("index", "answer")} == {
         ("index", "review_texts"): 1,
@@ -108,15 +88,15 @@ def test_its_searchable_text_and_the_answers_that_cite_it_go_too(stage: Everywhe
 
 
 def test_everyone_who_reads_reviews_is_waited_for_and_nothing_else_that_they_read(stage: Everywhere) -> None:
-    erased(stage)
-    assert stage.waits == [
+    erased(stage.stage)
+    assert stage.chain.waits == [
         (["digest", "index"], {"reviews": {("reviews", 0): (0, 9)}}, True),
         (["digest", "summarize", "index", "answer"], {"reviews": {("reviews", 0): (0, 10)}}, False),
     ]
 
 
 def test_people_see_all_four_agents_in_eighty_columns(stage: Everywhere) -> None:
-    lines = [line.plain for line in receipt_lines(erased(stage), 1.2, 1_002.0, postgres=False)]
+    lines = [line.plain for line in review_lines(erased(stage.stage), 1.2, 1_002.0, postgres=False)]
     assert "  removed    answer     1 answer that cited it · 2 ledger entries" in lines
     assert "             index      1 searchable text" in lines
     assert "             index      a tombstone: no revision up to 5 brings it back" in lines
@@ -133,12 +113,12 @@ def test_what_index_or_answer_leave_behind_is_told(stage: Everywhere, also: str)
             stage.ask("late", f'"{TEXT[:54]}" [1]', PRODUCT, "other")
         else:
             row = ReviewWordRow(review_row_id(PRODUCT, SECRET, 1), PRODUCT, "", TEXT)
-            stage.store("index").change(lambda connection: put_review_words(connection, [row]))
-            with stage.store("index", "ro").transaction() as connection:
+            stage.stores.open("index").change(lambda connection: put_review_words(connection, [row]))
+            with stage.stores.open("index", "ro").transaction() as connection:
                 assert count_review_words(connection, [row.row_id]) == 1
 
-    stage.on_gone = leave
-    left = {(one.agent, one.where): one.count for one in erased(stage).left}
+    stage.chain.on_gone = leave
+    left = {(one.agent, one.where): one.count for one in erased(stage.stage).left}
     assert left == (
         {("answer", "answers"): 1, ("answer", "ledger"): 1} if also == "answer" else {("index", "review_words"): 1}
     )
@@ -146,30 +126,30 @@ def test_what_index_or_answer_leave_behind_is_told(stage: Everywhere, also: str)
 
 def test_what_answers_about_other_products_say_is_not_its(stage: Everywhere) -> None:
     stage.ask("other", f'"{TEXT[:54]}" [1]', "another product", "other")
-    stage.logs.topics["answers"] = [
+    stage.chain.logs.topics["answers"] = [
         record(0, answer("other", TEXT, citation(TEXT, "r9", kind="review", product_id="another product")), b"other"),
         record(1, answer("q1", TEXT, citation(TEXT, SECRET, **MINE)), b"q1"),
         record(2, answer("q2", TEXT, citation("else", "r9", **MINE)), b"q2"),
     ]
-    outcome = erased(stage)
+    outcome = erased(stage.stage)
     assert outcome.left == []
     assert {one.topic: one.records for one in outcome.retained}["millrace.answers.v1"] == 2
 
 
 def test_an_answer_may_quote_what_the_digest_never_read(stage: Everywhere) -> None:
     whole = Review(review_id=SECRET, product_id=PRODUCT, text=LATE, rating=1)
-    stage.store("digest").change(
+    stage.stores.open("digest").change(
         lambda connection: connection.execute(
             reviews.update().where(reviews.c.review_id == SECRET).values(record=msgspec.json.encode(whole))
         )
     )
     stage.ask("late", "The hinge squeaks like an old barn door.", PRODUCT, "other")
-    assert {(one.agent, one.where) for one in erased(stage).left} == {("answer", "answers"), ("answer", "ledger")}
+    assert {(one.agent, one.where) for one in erased(stage.stage).left} == {("answer", "answers"), ("answer", "ledger")}
 
 
 def test_another_reviews_title_is_not_its(stage: Everywhere) -> None:
     same = Review(review_id="r9", product_id=PRODUCT, title=TEXT[:54], text="Fine.", rating=1)
     row = {"ordinal": 9, "revision": 0, "at": 0.0, "trace": b"", "record": msgspec.json.encode(same)}
-    stage.put("digest", reviews, {"product_id": PRODUCT, "review_id": "r9", **row})
+    stage.stores.put("digest", reviews, {"product_id": PRODUCT, "review_id": "r9", **row})
     stage.ask("late", f'"{TEXT[:54]}" [1]', PRODUCT, "other")
-    assert erased(stage).left == []
+    assert erased(stage.stage).left == []

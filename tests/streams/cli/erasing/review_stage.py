@@ -1,29 +1,28 @@
-"""Two stores, two agents that forget when they are waited for, and topics in memory."""
+"""A review in digest's store and in summarize's, both by hand, and what Kafka keeps of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
 
-from infra.kafka.producer import Receipt
-from infra.ledger import Entry
-from infra.places import StorePlace
-from infra.stores import AgentStore
 from processors.digest.product import Folded, Product
 from processors.language.claims import split_claims
 from schemas import tables
 from schemas.points import Evidence, Flag, Forgotten, Points, Reading
 from schemas.reviews import Review
 from schemas.summaries import Summary
-from streams.cli.erasing.review_erasing import Erasing
+from streams.cli.erasing.erase_review import run
+from streams.cli.erasing.outcome import Outcome
+from streams.cli.erasing.review_erasing import ReviewErasing
 from streams.cli.waits.standing import Agent
 from streams.summary_records import TextBasis, make_row, reading_of, retext, show
 from tests.processors.fake_encoder import START, fold_one
 from tests.processors.readings import band, point, reading
+from tests.streams.cli.erasing.answered import entry
+from tests.streams.cli.erasing.stage import Chain, Stores
 from tests.streams.cli.fake_logs import Logs, record
-from tests.streams.cli.fake_surroundings import DIGEST, SUMMARIZE, Fake
+from tests.streams.cli.fake_surroundings import DIGEST, SUMMARIZE
 from tests.streams.cli.samples import NOW, fill_store
 
 PRODUCT, SECRET = "p", "secret"
@@ -51,11 +50,6 @@ def folded() -> Product:
     return product
 
 
-def entry(key: str, output: str, subject: str | None, at: float = 1.0) -> dict[str, object]:
-    whole = Entry(key, "extractive", "1", "1", output, 0, 0, 0.0, at, subject)
-    return {column.name: getattr(whole, column.name) for column in tables.ledger.columns}
-
-
 def summary_row(quoted: bool, text: str, forgotten: Forgotten) -> dict[str, object]:
     told = {name: getattr(shown(quoted), name) for name in Reading.__struct_fields__}
     points = Points(
@@ -67,24 +61,22 @@ def summary_row(quoted: bool, text: str, forgotten: Forgotten) -> dict[str, obje
     return {column.name: getattr(row, column.name) for column in tables.summaries.columns}
 
 
-@dataclass
 class Stage:
-    """What surrounds an erasure."""
+    """What surrounds the erasure of a review: digest and summarize have it.
 
-    home: Path
-    logs: Logs = field(default_factory=Logs)
-    fake: Fake = field(default_factory=lambda: Fake(logs={"reviews": (0, 9), "points": (0, 0)}))
-    produced: list[Review] = field(default_factory=list)
-    waits: list[tuple[list[str], dict, bool]] = field(default_factory=list)
-    on_gone: Callable[[], None] | None = None
-    agents: list[Agent] = field(default_factory=lambda: [DIGEST, SUMMARIZE])
+    Args:
+        home: Where the stores are made.
+        logs: The topics.
+        agents: Who is waited for; others than these two are by hand.
+    """
 
-    def __post_init__(self) -> None:
-        self.on_gone = self.forget
-        fill_store(self.home, "digest", self._digest_rows())
+    def __init__(self, home: Path, logs: Logs, agents: Sequence[Agent] = (DIGEST, SUMMARIZE)) -> None:
+        self.stores = Stores(home)
+        self.chain = Chain("reviews", agents, self.stores, logs, "digest", self.forget)
+        fill_store(home, "digest", self._digest_rows())
         quoting = summary_row(True, f"Some say: {TEXT}", Forgotten())
         entries = [entry("asked", f"Some say: {TEXT}", PRODUCT), entry("other", "Fine.", "q")]
-        fill_store(self.home, "summarize", {tables.summaries: [quoting], tables.ledger: entries})
+        fill_store(home, "summarize", {tables.summaries: [quoting], tables.ledger: entries})
 
     def _digest_rows(self) -> dict[sa.Table, list[dict[str, object]]]:
         kept = [
@@ -101,48 +93,17 @@ class Stage:
     def _parts(self, product: Product) -> list[dict[str, object]]:
         return [{"product_id": PRODUCT, "part": name, "state": state} for name, state in product.dump().items()]
 
-    def store(self, agent: str, mode="rw") -> AgentStore:
-        return AgentStore(StorePlace(agent, self.home), mode)
-
-    def put(self, agent: str, table: sa.Table, row: dict[str, object]) -> None:
-        self.store(agent).change(lambda connection: connection.execute(table.insert(), row))
-
-    def rows(self, agent: str, table: sa.Table) -> list[tuple]:
-        with self.store(agent, "ro").transaction() as connection:
-            return [tuple(row) for row in connection.execute(sa.select(table))]
-
-    def erasing(self) -> Erasing:
-        return Erasing(
-            agents=self.agents,
-            around=self.fake,
-            wait=self.wait,
-            open_store=self.store,
-            logs=self.logs,
-            produce=self.produce,
-            scrub=lambda agent: agent == "digest",
-            now=lambda: NOW,
-        )
-
-    def produce(self, review: Review) -> Receipt:
-        self.produced.append(review)
-        return Receipt("reviews", 0, 9)
-
-    def wait(self, agents, origins, applied: bool) -> None:
-        self.waits.append(([agent.name for agent in agents], dict(origins), applied))
-        if not applied and self.on_gone is not None:
-            self.on_gone()
-
     def forget(self) -> None:
         """Do what the agents do with the deletion, once."""
-        self.on_gone = None
-        self.store("digest").change(self._forget_review)
-        self.store("summarize").change(self._rewrite)
+        self.chain.on_gone = None
+        self.stores.open("digest").change(self.forget_review)
+        self.stores.open("summarize").change(self._rewrite)
 
-    def _forget_review(self, connection: sa.Connection) -> None:
+    def forget_review(self, connection: sa.Connection) -> None:
         product, gone = folded(), REVIEWS[0]
         product.forget(Folded(gone, 0, START), split_claims(gone.text or ""), list)
         forgotten = {"forgotten": msgspec.json.encode(Forgotten(count=1, newest=[SECRET]))}
-        tomb = {"product_id": PRODUCT, "review_id": SECRET, "revision": self.produced[-1].revision}
+        tomb = {"product_id": PRODUCT, "review_id": SECRET, "revision": self.chain.produced[-1].revision}
         connection.execute(tables.reviews.delete().where(tables.reviews.c.review_id == SECRET))
         connection.execute(tables.tombstones.insert(), tomb)
         connection.execute(tables.products.update().values(forgotten))
@@ -154,6 +115,12 @@ class Stage:
         connection.execute(tables.ledger.insert(), entry("asked", "Some say it is stiff.", PRODUCT, at=2.0))
         row = summary_row(False, "Some say it is stiff.", Forgotten(count=1, newest=[SECRET]))
         connection.execute(tables.summaries.update().values(row))
+
+
+def erased(
+    stage: "Stage", named: str = f"{PRODUCT}/{SECRET}", *, unseen: bool = False, as_json: bool = False
+) -> Outcome:
+    return run(ReviewErasing(stage.chain.steps()), stage.chain.telling(as_json), named, None, unseen=unseen)
 
 
 def topics() -> Logs:
