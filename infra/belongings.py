@@ -16,6 +16,7 @@ OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
     "timers": tables.timers.c.key,
     "timer_inputs": tables.timer_inputs.c.key,
     "ledger": tables.ledger.c.subject,
+    "spending": tables.spending.c.key,
     "products": tables.products.c.product_id,
     "product_parts": tables.product_parts.c.product_id,
     "reviews": tables.reviews.c.product_id,
@@ -33,7 +34,7 @@ OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
 }
 """The column of each table that says whose a row is."""
 
-UNOWNED = ("fences", "vectors", "collections", "gate")
+UNOWNED = ("fences", "vectors", "collections", "gate", "usage")
 """Tables whose rows are nobody's."""
 
 

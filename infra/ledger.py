@@ -11,7 +11,7 @@ from infra.locking import hold, insert_new
 from schemas.tables import ledger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Entry:
     """One paid call."""
 
@@ -25,6 +25,9 @@ class Entry:
     latency_ms: float
     created_at: float  # unix seconds
     subject: str | None = None  # key of what it was written for, once it is written down
+    cost: float = 0.0
+    said: str | None = None  # the model's own words where the output was made out of them
+    failure: str | None = None  # why it brought nothing and never will; the output is then empty
 
 
 def find(connection: Connection, keys: Sequence[str]) -> dict[str, Entry]:
@@ -34,17 +37,23 @@ def find(connection: Connection, keys: Sequence[str]) -> dict[str, Entry]:
 
 
 def settle(connection: Connection, entry: Entry) -> Entry:
-    """Write a call down; one found there already wins, so that repeats agree.
+    """Write a call down; one found there already wins, so that repeats agree, but a failure gives way to an output.
 
     Raises:
         Moved: If another worker writes and removes it at the same time.
     """
-    if insert_new(connection, ledger, {column.name: getattr(entry, column.name) for column in ledger.columns}):
+    row = {column.name: getattr(entry, column.name) for column in ledger.columns}
+    if insert_new(connection, ledger, row):
         return entry
-    found = find(connection, [entry.ledger_key])
-    if not found:
+    found = find(connection, [entry.ledger_key]).get(entry.ledger_key)
+    if found is None:
         raise Moved(f"ledger entry {entry.ledger_key} was removed by another worker")
-    return found[entry.ledger_key]
+    if found.failure is None or entry.failure is not None:
+        return found
+    failed = sa.and_(ledger.c.ledger_key == entry.ledger_key, ledger.c.failure.is_not(None))
+    if connection.execute(ledger.update().where(failed).values(row)).rowcount == 0:
+        raise Moved(f"ledger entry {entry.ledger_key} was written by another worker")
+    return entry
 
 
 def forget(connection: Connection, subjects: Sequence[str]) -> None:
@@ -60,9 +69,15 @@ def forget(connection: Connection, subjects: Sequence[str]) -> None:
 
 
 def unowned(connection: Connection) -> Iterator[tuple[str, str]]:
-    """Read the entries that do not tell what they were written for: (ledger key, output)."""
-    query = sa.select(ledger.c.ledger_key, ledger.c.output).where(ledger.c.subject.is_(None))
-    return ((row.ledger_key, row.output) for row in connection.execute(query))
+    """Read the entries that do not tell what they were written for: (ledger key, everything it says)."""
+    query = sa.select(ledger.c.ledger_key, all_said().label("said")).where(ledger.c.subject.is_(None))
+    return ((row.ledger_key, row.said.strip()) for row in connection.execute(query))
+
+
+def all_said() -> sa.ColumnElement[str]:
+    """Everything in an entry that may hold words of what it was written from, as one text."""
+    parts = (ledger.c.output, sa.func.coalesce(ledger.c.said, ""), sa.func.coalesce(ledger.c.failure, ""))
+    return parts[0].concat("\n").concat(parts[1]).concat("\n").concat(parts[2])
 
 
 def remove(connection: Connection, keys: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ QUIETER = {
     "faust": logging.WARNING,
     "mode": logging.WARNING,
     "asyncio": logging.WARNING,
+    "httpx": logging.WARNING,  # a line for every call
     "alembic": logging.WARNING,  # it tells of its plugins when it is imported
     "abc": logging.WARNING,  # mode logs the starts and stops of our Faust services under their modules' names
     "streams.runs": logging.WARNING,

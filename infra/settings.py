@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
 from infra.errors import SettingsError
+from infra.model_settings import AnswerSettings, IndexSettings, LocalSettings, WriterSettings
 from infra.settings_reading import Declared, Meaning, Secret, check_known, declared, flatten, parse
 
 FILE_NAME = "millrace.toml"
@@ -108,51 +109,6 @@ class MilvusSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexSettings:
-    """How documents become searchable."""
-
-    precision: Annotated[
-        str, Meaning("of document vectors; bf16 needs the openvino extra", choices=("fp32", "bf16"))
-    ] = "fp32"
-    chunk_characters: Annotated[int, Meaning("longest chunk; sections are cut at paragraphs", minimum=200)] = 900
-    cache_s: Annotated[float, Meaning("vectors of texts that are gone are kept this long for renames", minimum=0)] = (
-        3600.0
-    )
-    sweep_s: Annotated[float, Meaning("how often the vectors are compared with the registry", minimum=1)] = 600.0
-    max_batch: Annotated[int, Meaning("documents embedded together", minimum=1)] = 16
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSettings:
-    """How questions are answered."""
-
-    deadline_ms: Annotated[int, Meaning("for requests that name none", minimum=100)] = 10_000
-    passages: Annotated[int, Meaning("chunks an answer is written from", minimum=1, maximum=20)] = 8
-    reviews: Annotated[int, Meaning("reviews a product's answer is counted from", minimum=1, maximum=200)] = 50
-    threshold: Annotated[float, Meaning("below this probability nothing is answered", minimum=0, maximum=1)] = 0.3
-    concurrency: Annotated[int, Meaning("answers written at a time", minimum=1)] = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WriterSettings:
-    """Who writes the texts, and when."""
-
-    use: Annotated[
-        str,
-        Meaning(
-            "extractive, openai:MODEL or local:PATH",
-            choices=("extractive", "openai:", "local:"),
-            short="MILLRACE_WRITER",
-        ),
-    ] = "extractive"
-    debounce_s: Annotated[float, Meaning("a product is quiet this long before its text is written", minimum=0)] = 2.0
-    deadline_s: Annotated[float, Meaning("a busy product's text is written at the latest after this", minimum=0)] = 30.0
-    timeout_s: Annotated[float, Meaning("a call that takes longer has failed", minimum=0.1)] = 120.0
-    concurrency: Annotated[int, Meaning("calls at a time", minimum=1)] = 4
-    max_batch: Annotated[int, Meaning("products in one call", minimum=1)] = 16
-
-
-@dataclass(frozen=True, slots=True)
 class DigestSettings:
     """How reviews become points."""
 
@@ -197,6 +153,7 @@ class Settings:
     sql: SqlSettings = SqlSettings()
     milvus: MilvusSettings = MilvusSettings()
     writer: WriterSettings = WriterSettings()
+    local: LocalSettings = LocalSettings()
     digest: DigestSettings = DigestSettings()
     index: IndexSettings = IndexSettings()
     answer: AnswerSettings = AnswerSettings()

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from infra.places import StorePlace
 from infra.store_errors import StoreMissing, StoreUnusable
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """All there have been, the newest last: the revisions under ``infra/migrations/versions``."""
 
 NEWEST = VERSIONS[-1]

@@ -1,36 +1,34 @@
 """Choose the answerer a setting names.
 
 Errors:
-    UnknownAnswererError: the setting names no writer of this version
+    ValueError
+    └── UnknownWriterError   the setting names nobody who could answer; see ``models.naming``
 """
 
-from models.extractive_answers import ExtractiveAnswerer
-from models.ports import Answerer, Embedder
+from models.engines import Engines, prompt_of
+from models.naming import ModelName
+from models.ports import Answerer
+
+INPUTS = ("question", "passages", "language")
+"""What an answer's prompt can be filled in with."""
 
 
-class UnknownAnswererError(ValueError):
-    """A writer setting that this version cannot answer with."""
-
-
-def choose_answerer(setting: str, embedder: Embedder) -> Answerer:
-    """Return the answerer named by ``extractive``, ``openai:MODEL`` or ``local:PATH``.
+def choose_answerer(setting: str, extractive: Answerer, engines: Engines, prompt: str) -> Answerer:
+    """Return the answerer named by ``extractive``, ``openai:MODEL`` or ``local:FOLDER#ADAPTER``.
 
     Args:
-        setting: The value of ``MILLRACE_WRITER``.
-        embedder: Used by the extractive answerer.
+        setting: The name.
+        extractive: The answerer of that name.
+        engines: Language models.
+        prompt: Name or path of their prompt.
 
     Raises:
-        UnknownAnswererError: If the setting names another writer, or one that a later version brings.
-
-    Example:
-        >>> choose_answerer("openai:a-model", None)
-        Traceback (most recent call last):
-        ...
-        models.answerers.UnknownAnswererError: writer openai:a-model: a later version brings it; use "extractive" now
+        UnknownWriterError: If there is no such answerer, or it cannot be had.
     """
-    kind, _, name = setting.partition(":")
-    if setting == "extractive":
-        return ExtractiveAnswerer(embedder)
-    if kind in {"openai", "local"} and name:
-        raise UnknownAnswererError(f'writer {setting}: a later version brings it; use "extractive" now')
-    raise UnknownAnswererError(f'writer {setting!r}: unknown; use "extractive" (later also openai:MODEL, local:PATH)')
+    name = ModelName.parse(setting)
+    if name.kind == "extractive":
+        return extractive
+    from models.prompted_answerer import PromptedAnswerer  # here: the extractive answerer needs none of it
+
+    loaded, manner = prompt_of(prompt, INPUTS), engines.manner
+    return PromptedAnswerer(engines.get(name), loaded, manner.decoding, manner.language)

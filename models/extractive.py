@@ -26,6 +26,7 @@ class ExtractiveWriter:
     engine = "extractive"
     prompt_version = VERSION
     parameters = ""
+    endpoint = ""
     refreshes = True
 
     def __init__(self, encoder: Encoder, model: str) -> None:

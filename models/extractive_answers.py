@@ -57,6 +57,7 @@ class ExtractiveAnswerer:
     engine = "extractive"
     prompt_version = "answers-1"
     parameters = ""
+    endpoint = ""
 
     def __init__(self, embedder: Embedder, model: AnswerModel | None = None) -> None:
         self._embedder = embedder

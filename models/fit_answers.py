@@ -25,8 +25,8 @@ from processors.answers.questions import Question, read_question
 
 Floats = npt.NDArray[np.float64]
 
-PAGES = 350
-REVIEWS = 450
+PAGES = 400
+REVIEWS = 700
 SENTENCE_RIDGE = 30.0
 WHOLE_RIDGE = 10.0
 FOLDS = 5

@@ -1,8 +1,9 @@
 """What streams ask of a model. Adapters live beside this file; none is imported here."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,33 +37,142 @@ class WriteRequest:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A finished text."""
+    """A finished text.
+
+    Args:
+        text: What is shown.
+        tokens_in: Read by the model, all tries together.
+        tokens_out: Said by it, all tries together.
+        said: The model's own words where ``text`` was made out of them: sentences with what each rests on.
+    """
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WriteFailure:
-    """A call that brought no text."""
+    """A call that brought no text.
+
+    Args:
+        error: Why, in one line.
+        retryable: Whether the same call may go well later.
+        retry_after_s: How long the endpoint wants to be left alone, seconds.
+        endpoint: Whether the endpoint failed, not this one request: such failures open its circuit breaker.
+        lasting: Whether the same call would fail for ever, because of what the model says to this input: the
+            ledger keeps it, so that it is not paid again.
+        tokens_in: Read by the model all the same.
+        tokens_out: Said by it all the same.
+    """
 
     error: str
     retryable: bool
     retry_after_s: float | None = None
+    endpoint: bool = False
+    lasting: bool = False
+    tokens_in: int = 0
+    tokens_out: int = 0
 
 
 class Writer(Protocol):
     """Turns readings into paragraphs."""
 
     engine: str
-    model: str
     prompt_version: str
     parameters: str  # decode parameters, canonical; part of the ledger key
+    endpoint: str  # what fails together; empty for what runs in this process and cannot fail
     refreshes: bool  # cheap enough to write again whenever a product falls quiet
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model, with its adapter, as they are now."""
+        ...
 
     async def write(self, requests: Sequence[WriteRequest]) -> Sequence[Written | WriteFailure]:
         """Return one result a request, same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How a model chooses its words.
+
+    Example:
+        >>> Decoding(max_tokens=400).canonical
+        '{"max_tokens":400,"seed":0,"temperature":0.0,"top_p":1.0}'
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = 0
+
+    @property
+    def canonical(self) -> str:
+        """The same text for the same parameters: part of the ledger key."""
+        told = {"max_tokens": self.max_tokens, "temperature": self.temperature, "top_p": self.top_p, "seed": self.seed}
+        return json.dumps(told, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One prompt for a language model.
+
+    Args:
+        messages: The turns; the last is the user's.
+        decoding: How words are chosen.
+        schema: JSON Schema of what is to be said; None for free text.
+        patience_s: How long somebody waits for it, seconds; None as long as the engine's own timeout.
+        key: Completions of one key are done in order.
+    """
+
+    messages: tuple[Message, ...]
+    decoding: Decoding
+    schema: Mapping[str, Any] | None = None
+    patience_s: float | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a language model said."""
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+
+
+class Engine(Protocol):
+    """A language model, here or far away. Not a writer: it knows nothing of reviews."""
+
+    engine: str  # openai, local
+    endpoint: str  # what fails together
+
+    @property
+    def model(self) -> str:
+        """Its name, with its adapter, if it has one: MODEL#ADAPTER; adapters may change while it runs."""
+        ...
+
+    async def complete(self, completion: Completion) -> Completed | WriteFailure:
+        """Return what it says; with a schema it is JSON of that schema, or a failure."""
+        ...
+
+    def stream(self, completion: Completion) -> AsyncIterator[str | Completed | WriteFailure]:
+        """Yield pieces of text as they come, and at last the whole or the failure."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what it holds; calls in flight fail."""
         ...
 
 
@@ -95,9 +205,14 @@ class Answerer(Protocol):
     """
 
     engine: str
-    model: str
     prompt_version: str
     parameters: str  # decode parameters, canonical; part of the ledger key
+    endpoint: str  # what fails together; empty for what runs in this process and cannot fail
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model, with its adapter, as they are now."""
+        ...
 
     async def answer(self, requests: Sequence[AnswerRequest]) -> Sequence[Written | WriteFailure]:
         """Return one result a request, same order; an empty text abstains."""

@@ -1,37 +1,38 @@
 """Choose the writer a setting names.
 
 Errors:
-    UnknownWriterError: the setting names no writer of this version
+    ValueError
+    └── UnknownWriterError   the setting names nobody who could write; see ``models.naming``
 """
 
+from models.engines import Engines, prompt_of
 from models.extractive import ExtractiveWriter
+from models.naming import ModelName, UnknownWriterError
 from models.ports import Encoder, Writer
 
+__all__ = ["UnknownWriterError", "choose_writer"]
 
-class UnknownWriterError(ValueError):
-    """A writer setting that this version cannot serve."""
+INPUTS = ("material", "language")
+"""What a summary's prompt can be filled in with."""
 
 
-def choose_writer(setting: str, encoder: Encoder, encoder_version: str) -> Writer:
-    """Return the writer named by ``extractive``, ``openai:MODEL`` or ``local:PATH``.
+def choose_writer(setting: str, encoder: Encoder, encoder_version: str, engines: Engines, prompt: str) -> Writer:
+    """Return the writer named by ``extractive``, ``openai:MODEL`` or ``local:FOLDER#ADAPTER``.
 
     Args:
-        setting: The value of ``MILLRACE_WRITER``.
+        setting: The name.
         encoder: Used by the extractive writer.
         encoder_version: Becomes its model name.
+        engines: Language models.
+        prompt: Name or path of their prompt.
 
     Raises:
-        UnknownWriterError: If the setting names another writer, or one that a later version brings.
-
-    Example:
-        >>> choose_writer("openai:a-model", None, "")
-        Traceback (most recent call last):
-        ...
-        models.writers.UnknownWriterError: writer openai:a-model: a later version brings it; use "extractive" now
+        UnknownWriterError: If there is no such writer, or it cannot be had.
     """
-    kind, _, name = setting.partition(":")
-    if setting == "extractive":
+    name = ModelName.parse(setting)
+    if name.kind == "extractive":
         return ExtractiveWriter(encoder, encoder_version)
-    if kind in {"openai", "local"} and name:
-        raise UnknownWriterError(f'writer {setting}: a later version brings it; use "extractive" now')
-    raise UnknownWriterError(f'writer {setting!r}: unknown; use "extractive" (later also openai:MODEL, local:PATH)')
+    from models.prompted_writer import PromptedWriter  # here: the extractive writer needs none of it
+
+    loaded, manner = prompt_of(prompt, INPUTS), engines.manner
+    return PromptedWriter(engines.get(name), loaded, manner.decoding, manner.language)

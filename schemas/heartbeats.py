@@ -31,6 +31,12 @@ class Counters(msgspec.Struct, kw_only=True):
     writer_failures: int = 0
     refreshes: int = 0  # calls made only because a product fell quiet
     ledger_hits: int = 0
+    writer_tokens_in: int = 0
+    writer_tokens_out: int = 0
+    writer_cost: float = 0.0  # by the prices that are set
+    writer_over_budget: int = 0  # calls not made because a budget was spent
+    writer_stand_ins: int = 0  # texts written by another than was to be asked first
+    circuits_opened: int = 0  # endpoints left alone after failures in a row
     chunks_embedded: int = 0  # texts the model was asked for
     chunks_reused: int = 0  # rows whose text was embedded before
     vectors_written: int = 0  # rows the vector store has acknowledged
@@ -55,6 +61,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     timer_depth: int
     newest_event_at: float | None  # Kafka timestamp of the newest event applied
     last_error: str | None
+    circuits: dict[str, float] = {}  # endpoints that are left alone, until when (unix seconds) at least
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):

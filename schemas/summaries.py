@@ -6,13 +6,15 @@ from schemas.points import Bands, Flag, FlagCounts, Metrics, ValueForMoney
 from schemas.records import Op, Sources, Timestamp
 
 
-class WriterStamp(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote a text, well enough to find the call in the ledger."""
+class WriterStamp(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who wrote a text, well enough to find the call in the ledger, and for whom it stood in."""
 
     engine: str
     model: str
     prompt_version: str
     ledger_key: str
+    instead_of: str | None = None  # engine:model of who should have written it
+    because: str | None = None  # why it did not
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -101,7 +101,35 @@ ledger = sa.Table(
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),  # unix seconds
     sa.Column("subject", sa.String),  # key of what it was written for; forgetting there removes it
+    sa.Column("cost", sa.Float, nullable=False, server_default="0"),  # by the prices that were set then
+    sa.Column("said", sa.String),  # the model's own words where the output was made out of them
+    sa.Column("failure", sa.String),  # why it brought nothing and never will; the output is then empty
     sa.Index("ledger_by_subject", "subject"),
+)
+
+usage = sa.Table(  # what calls cost; it stays when the ledger forgets
+    "usage",
+    delivery,
+    sa.Column("day", sa.String, primary_key=True),  # UTC, as 2026-11-22
+    sa.Column("engine", sa.String, primary_key=True),
+    sa.Column("model", sa.String, primary_key=True),
+    sa.Column("prompt_version", sa.String, primary_key=True),
+    sa.Column("calls", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False),  # of these calls
+    sa.Column("hits", sa.BigInteger, nullable=False),  # calls not made: the ledger had them
+    sa.Column("tokens_in", sa.BigInteger, nullable=False),
+    sa.Column("tokens_out", sa.BigInteger, nullable=False),
+    sa.Column("cost", sa.Float, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False),  # of all calls together
+)
+
+spending = sa.Table(  # what calls for one key cost on one day, for its budget
+    "spending",
+    delivery,
+    sa.Column("day", sa.String, primary_key=True),
+    sa.Column("key", sa.String, primary_key=True),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost", sa.Float, nullable=False),
 )
 
 digest = sa.MetaData()

@@ -1,8 +1,9 @@
 """requests, indexed -> answers: have questions answered, and take back what rests on something that is gone.
 
 Why no answer that cites something deleted, edited away or hidden can stay. The index commits such a change
-first and tells of it on ``indexed`` afterwards. An answer is written, and a withdrawal looks for answers, in
-transactions that pass the same gate, one at a time, and both read the index after they have passed it:
+first and tells of it on ``indexed`` afterwards, whether the vector store is there or not. An answer is
+written, and a withdrawal looks for answers, in transactions that pass the same gate, one at a time, and both
+read the index after they have passed it:
 
 - the answer is first: the withdrawal sees its basis and the change, and takes it back;
 - the withdrawal is first: the change was committed before it, so the answer's own look at the index, later,

@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from infra.ledger import Entry
 from infra.rows.answer_rows import BasisRow
 from schemas.answers import Answer, Citation
 from schemas.hits import Hit
 from schemas.records import Sources
-from schemas.summaries import WriterStamp
 from streams.answer_writing import Draft, Said
+from streams.calling.stamps import stamp
 
 NOTHING_SAID = "the passages that were found say nothing to the question"
 
@@ -58,15 +57,9 @@ def make_answer(reply: Reply, said: Said | None) -> Answer:
         abstained=said is None,
         reason=silent if said is None else reply.reason,
         confidence=reply.confidence,
-        writer=None if said is None else _stamp(said.entry),
+        writer=None if said is None else stamp(said.entry, said.instead_of, said.because),
         sources=reply.sources,
         timings_ms=reply.timings_ms,
-    )
-
-
-def _stamp(entry: Entry) -> WriterStamp:
-    return WriterStamp(
-        engine=entry.engine, model=entry.model, prompt_version=entry.prompt_version, ledger_key=entry.ledger_key
     )
 
 

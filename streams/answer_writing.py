@@ -1,157 +1,162 @@
-"""Have an answer written and hold it against its passages: the writer first, the documents' own words if it fails."""
+"""Have an answer written and hold it against its passages: a model first, the documents' own words if it fails."""
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
-import structlog
 
 from infra import ledger
 from infra.database import Store
 from infra.ledger import Entry
-from models.ports import Answerer, AnswerRequest, WriteFailure, Written
+from models.ports import Answerer, AnswerRequest, WriteFailure
 from processors.answers.assessment import Assessment
 from processors.answers.checking import Checked, check
-from processors.texts.ledger import ledger_key
 from schemas.heartbeats import Counters
+from streams.calling.asks import Ask, name_of
+from streams.calling.calls import Calls, Made
+from streams.calling.chain import Chain
+from streams.calling.walking import told
 from streams.work import Failed
 
 RESERVE_S = 1.0
-"""Kept for the fallback at most, of the time until the deadline; a quarter where that is less."""
+"""Kept for the last one at most, of the time until the deadline; a quarter where that is less."""
 
 PATIENCE_S = 3.0
-"""A writer that failed is asked again later only if so much time is left; its own wait comes on top."""
+"""A model that was busy is asked again later only if so much time is left; its own wait comes on top."""
 
-log = structlog.get_logger("answering")
+UNBORNE = "the passages bear out nothing that it said"
+NO_TIME = "no time was left to ask it"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is borne out of one writer's words."""
+    """What is borne out of one model's words.
+
+    Args:
+        checked: What is left of them.
+        entry: Its call.
+        instead_of: Who should have answered; none when they did.
+        because: Why they did not.
+    """
 
     checked: Checked
-    entry: Entry  # its call
+    entry: Entry
+    instead_of: str | None = None
+    because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What writers said to one request.
+    """What models said to one request.
 
     Args:
         request: What they were given.
         assessment: Of its passages.
-        entries: Their calls, in the order they were made.
+        entries: Their calls, in the order they were made; one that brought nothing is among them if it never will.
+        first: Who should answer.
+        unmade: Why others said nothing.
     """
 
     request: AnswerRequest
     assessment: Assessment
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] = ()
+    first: str = ""
+    unmade: tuple[str, ...] = ()
 
     def checked(self) -> Said | None:
-        """Return what the passages bear out of the first writer of whom there is anything."""
+        """Return what the passages bear out of the first model of whom there is anything."""
+        reasons = list(self.unmade)
         for entry in self.entries:
             left = check(entry.output, self.request.passages, self.assessment)
             if left is not None:
-                return Said(left, entry)
+                standing_in = name_of(entry) != self.first
+                return Said(left, entry, *((self.first, told(reasons)) if standing_in else ()))
+            reasons.append(entry.failure or UNBORNE)
         return None
 
 
 class AnswerWriting:
-    """Asks writers, each call at most once.
+    """Has answers written by whoever can before the deadline.
 
     Args:
         store: The agent's store; it has the ledger.
-        writer: Asked first.
-        fallback: Asked when the writer fails, or nothing that it says is borne out.
-        counters: Where calls are counted.
+        calls: Makes the calls.
+        chain: Who answers; the last is asked when nobody else can, or nothing that they say is borne out.
+        counters: Where answers by stand-ins are counted.
         now: Unix seconds.
     """
 
     def __init__(
-        self, store: Store, writer: Answerer, fallback: Answerer, *, counters: Counters, now: Callable[[], float]
+        self,
+        store: Store,
+        calls: Calls[Answerer, AnswerRequest],
+        chain: Chain[Answerer],
+        *,
+        counters: Counters,
+        now: Callable[[], float],
     ) -> None:
         self._store = store
-        self._writer = writer
-        self._fallback = fallback
+        self._calls = calls
+        self._chain = chain
         self._counters = counters
         self._now = now
 
-    async def write(self, request: AnswerRequest, assessment: Assessment, deadline: float) -> Draft | Failed:
+    async def write(
+        self, request: AnswerRequest, assessment: Assessment, deadline: float, product_id: str | None = None
+    ) -> Draft | Failed:
         """Have one answer written.
 
         Args:
             request: With at least one passage.
             assessment: Of its passages.
-            deadline: Unix seconds; the writer gets a little less, so that the fallback can still be asked.
+            deadline: Unix seconds; models get a little less, so that the last one can still be asked.
+            product_id: What its cost is counted for; none is nothing.
 
         Returns:
-            ``Failed`` when the writer is worth asking again, and there is time for it.
+            ``Failed`` when a model is worth asking again, and there is time for it.
         """
-        told = await self._ask(self._writer, request, None if self._writer is self._fallback else deadline)
+        ask = Ask(request.request_id, request.question, product_id, given_of(request), request)
+        *models, last = self._chain.route(ask.key)
+        draft, busy = Draft(request, assessment, first=name_of(models[0] if models else last)), list[WriteFailure]()
+        for place, model in enumerate(models):
+            made = await self._ask(model, ask, (deadline - self._now()), len(models) - place)
+            if isinstance(made, WriteFailure):
+                draft = replace(draft, unmade=(*draft.unmade, made.error))
+                busy += [made] if made.retryable and not made.endpoint else []
+                continue
+            draft = replace(draft, entries=(*draft.entries, made))
+            if await asyncio.to_thread(draft.checked) is not None:
+                self._counters.writer_stand_ins += place > 0
+                return draft
         left = deadline - self._now()
-        if isinstance(told, WriteFailure) and told.retryable and left > PATIENCE_S + (told.retry_after_s or 0.0):
-            return Failed(told.error, told.retry_after_s, again_by=deadline)
-        draft = Draft(request, assessment, (told,) if isinstance(told, Entry) else ())
-        if self._writer is self._fallback or await asyncio.to_thread(draft.checked) is not None:
-            return draft
-        instead = await self._ask(self._fallback, request, None)
-        if isinstance(instead, WriteFailure):
-            return Failed(instead.error, instead.retry_after_s, again_by=deadline)
-        return replace(draft, entries=(*draft.entries, instead))
+        if busy and not draft.entries and left > PATIENCE_S + (busy[0].retry_after_s or 0.0):
+            return Failed(busy[0].error, busy[0].retry_after_s, again_by=deadline)
+        return await self._ask_last(last, ask, draft, deadline)
 
-    async def _ask(self, writer: Answerer, request: AnswerRequest, deadline: float | None) -> Entry | WriteFailure:
-        key = call_key(writer, request)
-        paid = await self._store.run(lambda: self._find([key]))
-        if key in paid:
-            self._counters.ledger_hits += 1
-            return paid[key]
-        self._counters.writer_calls += 1
-        started = time.monotonic()
-        result = await self._call(writer, request, deadline)
-        if isinstance(result, Written):
-            return self._entry(writer, key, result, (time.monotonic() - started) * 1000)
-        self._counters.writer_failures += 1
-        log.warning("writer failed", request=request.request_id, error=result.error, retryable=result.retryable)
-        return result
+    async def _ask(self, model: Answerer, ask: Ask[AnswerRequest], left: float, shares: int) -> Made:
+        """Ask a model that may fail; those after it get as much time."""
+        patience_s = (left - min(RESERVE_S, left / 4)) / shares
+        if patience_s <= 0:
+            return WriteFailure(NO_TIME, retryable=False)
+        (made,) = await self._calls.ask(model, [ask], patience_s)
+        return made
 
-    async def _call(self, writer: Answerer, request: AnswerRequest, deadline: float | None) -> Written | WriteFailure:
-        left = None if deadline is None else max(deadline - self._now(), 0.0)
-        patience_s = None if left is None else left - min(RESERVE_S, left / 4)
-        try:
-            async with asyncio.timeout(patience_s) as limit:
-                (result,) = await writer.answer([request])
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return WriteFailure(f"no answer within {patience_s:.1f} s", retryable=False)
-        return result
-
-    def _entry(self, writer: Answerer, key: str, written: Written, latency_ms: float) -> Entry:
-        return Entry(
-            ledger_key=key,
-            engine=writer.engine,
-            model=writer.model,
-            prompt_version=writer.prompt_version,
-            output=written.text.replace("\x00", ""),  # Postgres takes none
-            tokens_in=written.tokens_in,
-            tokens_out=written.tokens_out,
-            latency_ms=latency_ms,
-            created_at=self._now(),
-        )
+    async def _ask_last(self, last: Answerer, ask: Ask[AnswerRequest], draft: Draft, deadline: float) -> Draft | Failed:
+        (made,) = await self._calls.ask(last, [ask])
+        if isinstance(made, WriteFailure):
+            return Failed(made.error, made.retry_after_s, again_by=deadline)
+        self._counters.writer_stand_ins += bool(draft.entries or draft.unmade)
+        return replace(draft, entries=(*draft.entries, made))
 
     def paid(self, draft: Draft) -> Draft:
-        """Put the ledger's entries of the same calls in the place of a draft's own: they win."""
-        found = self._find([entry.ledger_key for entry in draft.entries])
-        return replace(draft, entries=tuple(found.get(entry.ledger_key, entry) for entry in draft.entries))
-
-    def _find(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Put the ledger's entries of the same calls in the place of a draft's own: they win, failures do not."""
         with self._store.read() as connection:
-            return ledger.find(connection, keys)
+            found = ledger.find(connection, [entry.ledger_key for entry in draft.entries])
+        won = {key: entry for key, entry in found.items() if entry.failure is None}
+        return replace(draft, entries=tuple(won.get(entry.ledger_key, entry) for entry in draft.entries))
 
 
-def call_key(writer: Answerer, request: AnswerRequest) -> str:
-    """Name a call by everything that decides its output: equal questions to equal passages are one call."""
-    given = msgspec.json.encode([request.question, request.passages], order="deterministic").decode()
-    return ledger_key(writer.engine, writer.model, writer.prompt_version, writer.parameters, given)
+def given_of(request: AnswerRequest) -> str:
+    """Return all that an answer is written from, canonical: equal questions to equal passages are one call."""
+    return msgspec.json.encode([request.question, request.passages], order="deterministic").decode()

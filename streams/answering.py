@@ -196,7 +196,8 @@ class Answering:
         if refusal is not None:
             return replace(reply, reason=told_together(refusal, found.degraded))
         writing_at = time.monotonic()
-        draft = await self._writing.write(request, assessment, job.deadline)
+        product_id = job.request.entities.get("product_id")
+        draft = await self._writing.write(request, assessment, job.deadline, product_id)
         if isinstance(draft, Failed):
             return draft
         timings_ms["write"] = _since(writing_at)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from infra.rows.visible_rows import VisibleChunk, VisibleReview
+from infra.vectors.vector_store import Floats
 from processors.search.fusion import Fused
 from processors.search.passages import mixed
 from schemas.documents import review_key
@@ -11,7 +12,11 @@ from streams.reranking import LOOKED_AT, Best, Reranker
 
 
 def document_passages(
-    reranker: Reranker, question: str, found: Sequence[tuple[Fused, VisibleChunk]], limit: int
+    reranker: Reranker,
+    question: str,
+    found: Sequence[tuple[Fused, VisibleChunk]],
+    limit: int,
+    asked: Floats | None = None,
 ) -> list[Passage]:
     """Look closely at the best chunks and return passages of them, best first.
 
@@ -20,9 +25,10 @@ def document_passages(
         question: As it was asked.
         found: Best first.
         limit: Most passages.
+        asked: The question's vector by the reranker's model, if it is known.
     """
     found = found[: max(limit, LOOKED_AT)]
-    best = reranker.best(question, [chunk.text for _, chunk in found])
+    best = reranker.best(question, [chunk.text for _, chunk in found], asked=asked)
     passages = [_of_chunk(fused, chunk, one) for (fused, chunk), one in zip(found, best, strict=True)]
     return sorted(passages, key=lambda one: (-one.hit.score, one.row_id))[:limit]
 

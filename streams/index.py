@@ -1,7 +1,12 @@
-"""documents -> registry, words and permissions at once; vectors follow off the stream, then -> indexed."""
+"""documents -> registry, words and permissions, and what is gone -> indexed; vectors follow off the stream.
+
+Whoever cited what a change takes away must hear of it whether the vector store is there or not: that is told
+with the change itself. What has come is told when it can be found, see ``streams.indexing``.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import msgspec
@@ -16,6 +21,7 @@ from infra.timers import Waiter
 from processors.digest.revisions import judge
 from processors.documents.formats import read_text
 from schemas.documents import Document, document_key
+from schemas.indexed import Indexed
 from schemas.records import Sources, Unreadable
 from streams.document_changes import (
     Cut,
@@ -28,6 +34,7 @@ from streams.document_changes import (
     write_changes,
 )
 from streams.events import Event, Rejection, check_date, include
+from streams.indexed_records import publishable, revision_of
 
 INDEXING = "index"
 """The kind of work that embeds a document's chunks and keeps the vector store like the registry."""
@@ -90,7 +97,7 @@ class IndexDecision:
     chunking: str
     now: float  # unix seconds
     rejections: list[Rejection] = field(default_factory=list)
-    outputs: list[tuple[Output, Cause]] = field(default_factory=list)  # none: what stands is told when vectors do
+    outputs: list[tuple[Output, Cause]] = field(default_factory=list)  # of what is gone
     changes: list[DocumentChange] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     joining: list[Waiter] = field(default_factory=list)  # no-ops: what they say may not be embedded yet
@@ -117,14 +124,16 @@ class IndexHandler:
     Args:
         store: The agent's store.
         cutter: How documents are cut.
+        topic: Physical name of the indexed topic.
         now: Unix seconds.
     """
 
     records: ClassVar[Mapping[str, type[Document]]] = {"documents": Document}
 
-    def __init__(self, store: Store, cutter: Cutter, *, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, cutter: Cutter, *, topic: str, now: Callable[[], float]) -> None:
         self._store = store
         self._cutter = cutter
+        self._topic = topic
         self._now = now
 
     def forget(self) -> None:
@@ -150,9 +159,12 @@ class IndexHandler:
         sources = {} if before is None else msgspec.json.decode(before.row.sources, type=Sources)
         changed_at = (event.record.changed_at or event.at).timestamp()
         row = register(event.record, key, version, changed_at, include(sources, news.oldest, following))
-        cuts = self._cutter(key, event.record, news.markdown)
-        decision.changes.append(change_document(before, row, cuts))
+        change = change_document(before, row, self._cutter(key, event.record, news.markdown))
+        decision.changes.append(change)
         now = decision.now
+        if before is not None and change.removed:
+            indexed = _loss(change, before, datetime.fromtimestamp(now, UTC))
+            decision.outputs.append((publishable(self._topic, indexed, event.trace), news.oldest))
         decision.tasks.append(Task(INDEXING, key, version, NEWS, news.oldest, now, now, event.trace))
 
 
@@ -176,6 +188,25 @@ def _fold(
         news = found.setdefault(key, _News(event.cause, event))
         news.newest, news.markdown, news.changes = event, markdown, news.changes + 1
     return found
+
+
+def _loss(change: DocumentChange, before: Standing, at: datetime) -> Indexed:
+    """Tell what a change takes away; its sources include no event whose chunks no vector finds yet."""
+    row, was = change.row, before.row
+    deleted, found = row.op == "delete", was.indexed_version == was.version
+    sources = row.sources if deleted else was.sources if found else b"{}"
+    return Indexed(
+        document_id=row.document_id,
+        tenant=row.tenant,
+        revision=revision_of(row.version, vectors=False),
+        document_revision=row.revision,
+        op="delete" if deleted else "upsert",
+        chunks=len(before.chunks) - len(change.removed) + len(change.added),
+        embedded=0,
+        removed=len(change.removed),
+        sources=msgspec.json.decode(sources, type=Sources),
+        indexed_at=at,
+    )
 
 
 def _key(document: Document) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-import msgspec
 from sqlalchemy import Connection
 
 from infra.database import Store
@@ -23,7 +22,8 @@ from schemas.documents import review_key
 from schemas.indexed import Indexed
 from schemas.records import Unreadable
 from schemas.reviews import Review
-from streams.events import Event, Rejection, check_date, event_headers, include
+from streams.events import Event, Rejection, check_date, include
+from streams.indexed_records import publishable
 
 Known = Mapping[ReviewKey, ReviewTextRow]
 
@@ -103,7 +103,6 @@ class ReviewIndexHandler:
         return [replace(row, vector=made[row.row_id]) if row.row_id in made else row for row in rows]
 
     def _output(self, row: ReviewTextRow, before: ReviewTextRow, news: _News, following: int) -> Output:
-        at = datetime.fromtimestamp(self._now(), UTC)
         gone = row.op == "delete"
         indexed = Indexed(
             document_id=row.review_id,
@@ -116,11 +115,9 @@ class ReviewIndexHandler:
             embedded=0,
             removed=1 if gone or row.row_id != before.row_id else 0,
             sources=include({}, news.oldest, following),
-            indexed_at=at,
+            indexed_at=datetime.fromtimestamp(self._now(), UTC),
         )
-        place = f"review:{row.product_id}/{row.review_id}@{row.version}"
-        headers = event_headers(place, "indexed", "index", at, news.newest.trace)
-        return Output(self._topic, row.review_id.encode(), msgspec.json.encode(indexed), headers)
+        return publishable(self._topic, indexed, news.newest.trace)
 
 
 def _fold(events: Sequence[Event[Review]], known: Known, decision: ReviewDecision) -> dict[ReviewKey, _News]:

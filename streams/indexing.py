@@ -25,8 +25,8 @@ from schemas.indexed import Indexed
 from schemas.records import Sources
 from streams.collections import Collections
 from streams.document_changes import access_of
-from streams.events import event_headers
 from streams.index import INDEXING
+from streams.indexed_records import publishable, revision_of
 from streams.work import Failed
 
 SLICE = 256
@@ -236,22 +236,19 @@ class Indexing:
         return change, None if job.document is None else self._output(job, job.document, outcome)
 
     def _output(self, job: IndexJob, document: DocumentRow, outcome: Stored) -> Output:
-        at = datetime.fromtimestamp(self._now(), UTC)
         indexed = Indexed(
             document_id=document.document_id,
             tenant=document.tenant,
-            revision=document.version,
+            revision=revision_of(document.version, vectors=True),
             document_revision=document.revision,
             op="delete" if document.op == "delete" else "upsert",
             chunks=len(job.chunks),
             embedded=outcome.embedded,
             removed=len({row_id for _, row_id in outcome.deleted}),
             sources=msgspec.json.decode(document.sources, type=Sources),
-            indexed_at=at,
+            indexed_at=datetime.fromtimestamp(self._now(), UTC),
         )
-        place = f"document:{document.document_key}@{document.version}"
-        headers = event_headers(place, "indexed", "index", at, job.leased.trace)
-        return Output(self._topic, document.document_id.encode(), msgspec.json.encode(indexed), headers)
+        return publishable(self._topic, indexed, job.leased.trace)
 
 
 def _stored(jobs: Sequence[IndexJob], embedded: Mapping[str, Floats]) -> list[Stored]:

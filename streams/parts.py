@@ -5,7 +5,7 @@ Errors:
     └── Unusable   an agent cannot run as it is set up; trying again does not help
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,17 @@ Service = Callable[[Publisher], Any]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One agent, ready to be run."""
+    """One agent, ready to be run.
+
+    Args:
+        handler: Of its stream.
+        services: Beside it.
+        circuits: Tells which endpoints are left alone, and until when (unix seconds).
+    """
 
     handler: Handler[Any]
     services: tuple[Service, ...]
+    circuits: Callable[[], Mapping[str, float]] = dict
 
 
 def work_service(performer: Performer[Any, Any], context: Context, limits: WorkLimits) -> Service:

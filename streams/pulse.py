@@ -51,6 +51,7 @@ class Pulse:
         self.state: State = "starting"
         self.store: Store | None = None  # for depths, once it is open
         self.partitions: Callable[[], list[PartitionState]] = list
+        self.circuits: Callable[[], Mapping[str, float]] = dict
 
     async def beat_for_ever(self, orphaned: Callable[[], None]) -> None:
         """Write the file until cancelled; call ``orphaned`` when the supervisor is gone.
@@ -94,6 +95,7 @@ class Pulse:
             timer_depth=self._depths[2],
             newest_event_at=self._progress.newest_event_at,
             last_error=self._progress.last_error,
+            circuits=dict(self.circuits()),
         )
         try:
             write_heartbeat(self._home, beat)

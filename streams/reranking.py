@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from infra.vectors.vector_store import Floats
 from models.ports import Embedder, Encoder, Vectors
 from processors.documents.sentences import sentences
 from processors.search.passages import Sentence, best_sentences, clipped, promising
@@ -50,7 +51,12 @@ class Reranker:
         self._encoder = encoder
 
     def best(
-        self, question: str, texts: Sequence[str], looked_at: int = LOOKED_AT, each: int = PER_CHUNK
+        self,
+        question: str,
+        texts: Sequence[str],
+        looked_at: int = LOOKED_AT,
+        each: int = PER_CHUNK,
+        asked: Floats | None = None,
     ) -> list[Best]:
         """Return one a text, same order.
 
@@ -59,13 +65,14 @@ class Reranker:
             texts: Best first.
             looked_at: How many of them the model looks at.
             each: Sentences of each it looks at, at most.
+            asked: The question's vector by the model, ``(D,)``; none is made where it is needed.
         """
         parts = [Sentence(number, part) for number, text in enumerate(texts) for part in sentences(text)]
         cheap = self.near(question, [one.text for one in parts])
         chosen = [parts[number] for number in promising(parts, terms_of(question), cheap, each)]
         shown = {one.chunk: one.text for one in reversed(chosen)}  # of each text the most promising
         looked = [one for one in chosen if one.chunk < looked_at] if self._embedder else []
-        judged = best_sentences(looked, self._judge(question, [one.text for one in looked]))
+        judged = best_sentences(looked, self._judge(question, [one.text for one in looked], asked))
         return [
             Best(*judged[number]) if number in judged else Best(shown.get(number, clipped(text)), None)
             for number, text in enumerate(texts)
@@ -81,8 +88,9 @@ class Reranker:
         near: npt.NDArray[np.float32] = np.maximum(vectors.astype(np.float32) @ asked / np.float32(_FULL), 0)
         return near
 
-    def _judge(self, question: str, texts: Sequence[str]) -> list[float]:
+    def _judge(self, question: str, texts: Sequence[str], asked: Floats | None) -> list[float]:
         if self._embedder is None or not texts:
             return []
-        asked, *rows = self._embedder.embed([question, *texts])
-        return [float(row @ asked) for row in rows]
+        if asked is None:
+            asked = self._embedder.embed([question])[0]
+        return [float(row @ asked) for row in self._embedder.embed(texts)]

@@ -81,11 +81,12 @@ class Found:
 
 @dataclass(slots=True)
 class _Near:
-    """What vectors say."""
+    """What vectors say, and the question's own."""
 
     similarities: Mapping[int, float] = field(default_factory=dict)
     degraded: str | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    asked: Floats | None = None
 
 
 class Retrieval:
@@ -126,7 +127,7 @@ class Retrieval:
         timings = {**near.timings_ms, "words": words_ms, "check": _since(checked)}
         scored = time.monotonic()
         found = [(one, visible[one.row_id]) for one in fused]
-        passages = document_passages(self._reranker, query.text, found, query.limit)
+        passages = document_passages(self._reranker, query.text, found, query.limit, near.asked)
         timings |= {"sentences": _since(scored), "total": _since(began)}
         return Found(passages, near.degraded, timings)
 
@@ -184,9 +185,9 @@ class Retrieval:
         try:
             hits = self._vectors.search(collection.name, _vector_query(query, vector))
         except VectorStoreError as error:
-            return _Near(degraded=f"{error.message}: {ONLY_WORDS}", timings_ms=timings)
+            return _Near(degraded=f"{error.message}: {ONLY_WORDS}", timings_ms=timings, asked=vector)
         near = {hit.row_id: hit.similarity for hit in hits}
-        return _Near(near, timings_ms={**timings, "vectors": _since(embedded)})
+        return _Near(near, timings_ms={**timings, "vectors": _since(embedded)}, asked=vector)
 
 
 def read_index(place: StorePlace) -> Reading:

@@ -143,6 +143,7 @@ class Worker:
             self._crash,
         )
         parts = await store.run(lambda: assemble(self._agent, context))  # models load while the heart beats
+        self._pulse.circuits = parts.circuits
         publisher = self._publisher(store, producer)
         applier = self._applier(store, parts.handler)
         assignment = Assignment(store, self._broker.identify, self._broker.log_ranges, self._lose)

@@ -1,11 +1,9 @@
 """Have texts written off the stream: each call at most once, each result under its lease."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-import structlog
 from sqlalchemy import Connection
 
 from infra import leases, ledger
@@ -16,18 +14,20 @@ from infra.ledger import Entry
 from infra.outbox import Output
 from infra.rows import summary_rows
 from infra.rows.summary_rows import SummaryRow
-from models.ports import WriteFailure, Writer, WriteRequest, Written
-from processors.texts.ledger import canonical_input, ledger_key
+from models.ports import Writer, WriteRequest
+from processors.texts.ledger import canonical_input
 from processors.texts.material import material_change
 from schemas.heartbeats import Counters
-from schemas.points import Points, Reading
-from schemas.summaries import Summary, WriterStamp
+from schemas.points import Points
+from schemas.summaries import Summary
+from streams.calling.asks import Ask
+from streams.calling.calls import Calls
+from streams.calling.chain import Chain
+from streams.calling.stamps import stamp
+from streams.calling.walking import Text, Unwritten, write_all
 from streams.summarize import REFRESH, WRITING
 from streams.summary_records import TextBasis, make_row, publishable, reading_of, retext, told_by
 from streams.work import Failed
-
-log = structlog.get_logger("writing")
-
 
 GONE = "the product has no reviews any more"
 
@@ -40,7 +40,6 @@ class Source:
     points_revision: int
     shown_revision: int  # of the summary that carries these points
     forgotten: int  # reviews the product had forgotten by then
-    ledger_key: str
 
     @property
     def basis(self) -> TextBasis:
@@ -54,7 +53,6 @@ class WritingJob:
 
     leased: Leased
     source: Source | None  # none when the product has no reviews any more
-    paid: Entry | None = None  # found in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,13 @@ class Answer:
     """One product's text."""
 
     product_id: str
-    entry: Entry  # of its call, which other products may share
+    text: Text  # its calls may be shared with other products
     forgotten: int  # reviews the product had forgotten when it was read
+
+    @property
+    def entry(self) -> Entry:
+        """The call that brought it."""
+        return self.text.entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,12 @@ class Writing:
 
     Args:
         store: The agent's store.
-        writer: Who writes.
-        fallback: Who writes when the writer finally fails.
+        calls: Makes the calls.
+        chain: Who writes.
         topic: Physical name of the summaries topic.
-        counters: Where calls are counted.
+        counters: Where texts by stand-ins are counted.
         now: Unix seconds.
+        patience_s: The longest a call may take, seconds; none leaves that to who writes.
     """
 
     kind = WRITING
@@ -103,85 +107,56 @@ class Writing:
     def __init__(
         self,
         store: Store,
-        writer: Writer,
-        fallback: Writer,
+        calls: Calls[Writer, WriteRequest],
+        chain: Chain[Writer],
         *,
         topic: str,
         counters: Counters,
         now: Callable[[], float],
+        patience_s: float | None = None,
     ) -> None:
         self._store = store
-        self._writer = writer
-        self._fallback = fallback
+        self._calls = calls
+        self._chain = chain
         self._topic = topic
         self._counters = counters
         self._now = now
+        self._patience_s = patience_s
 
     def prepare(self, leased: Sequence[Leased]) -> list[WritingJob]:
-        """Load what each text is written from and look the calls up in the ledger."""
+        """Load what each text is written from."""
         with self._store.read() as connection:
             rows = summary_rows.load_summaries(connection, [one.key for one in leased])
-            jobs = [WritingJob(one, self._source(rows.get(one.key))) for one in leased]
-            paid = ledger.find(connection, [job.source.ledger_key for job in jobs if job.source])
-        return [replace(job, paid=paid.get(job.source.ledger_key)) if job.source else job for job in jobs]
-
-    def _source(self, row: SummaryRow | None) -> Source | None:
-        if row is None or told_by(row).op == "delete":
-            return None
-        points = msgspec.json.decode(row.points, type=Points)
-        reading = reading_of(points)
-        request = WriteRequest(row.product_id, reading)
-        return Source(request, row.points_revision, row.revision, points.forgotten.count, _key(self._writer, reading))
+        return [WritingJob(one, _source(rows.get(one.key))) for one in leased]
 
     async def call(self, jobs: Sequence[WritingJob]) -> list[Answer | Failed]:
-        """Ask the writer for every text not paid before."""
-        self._counters.ledger_hits += sum(job.paid is not None for job in jobs)
-        # Equal readings are one call.
-        unpaid = {job.source.ledger_key: job for job in jobs if job.source and job.paid is None}
-        written = dict(zip(unpaid, await self._call(list(unpaid.values())), strict=True)) if unpaid else {}
-        return [_answer(job, written) for job in jobs]
+        """Have every text written that was not paid before."""
+        asks = {place: _ask(job.leased, job.source) for place, job in enumerate(jobs) if job.source}
+        written = await write_all(self._calls, self._chain, list(asks.values()), self._patience_s)
+        found = dict(zip(asks, written, strict=True))
+        return [await self._outcome(job, found.get(place)) for place, job in enumerate(jobs)]
 
-    async def _call(self, jobs: Sequence[WritingJob]) -> list[Entry | Failed]:
-        started = time.monotonic()
-        sources = [job.source for job in jobs if job.source]
-        self._counters.writer_calls += len(sources)
-        self._counters.refreshes += sum(job.leased.reason == REFRESH for job in jobs)
-        results = await self._writer.write([source.request for source in sources])
-        latency_ms = (time.monotonic() - started) * 1000 / len(sources)
-        pairs = zip(sources, results, strict=True)
-        return [await self._settle_result(source, result, latency_ms) for source, result in pairs]
-
-    async def _settle_result(self, source: Source, result: Written | WriteFailure, latency_ms: float) -> Entry | Failed:
-        product_id = source.request.product_id
-        if isinstance(result, Written):
-            return self._entry(self._writer, source.ledger_key, result, latency_ms)
-        self._counters.writer_failures += 1
-        log.warning("writer failed", product=product_id, error=result.error, retryable=result.retryable)
-        if result.retryable:
-            return Failed(result.error, result.retry_after_s)
-        (instead,) = await self._fallback.write([source.request])
-        if isinstance(instead, WriteFailure):
-            return Failed(instead.error, instead.retry_after_s)
-        return self._entry(self._fallback, _key(self._fallback, source.request.reading), instead, 0.0)
-
-    def _entry(self, writer: Writer, key: str, written: Written, latency_ms: float) -> Entry:
-        return Entry(
-            ledger_key=key,
-            engine=writer.engine,
-            model=writer.model,
-            prompt_version=writer.prompt_version,
-            output=written.text.replace("\x00", ""),  # Postgres takes none
-            tokens_in=written.tokens_in,
-            tokens_out=written.tokens_out,
-            latency_ms=latency_ms,
-            created_at=self._now(),
-        )
+    async def _outcome(self, job: WritingJob, written: Text | Unwritten | None) -> Answer | Failed:
+        if job.source is None or written is None:
+            return Failed(GONE, None)
+        if isinstance(written, Text):
+            self._counters.writer_stand_ins += written.instead_of is not None
+            return Answer(job.leased.key, written, job.source.forgotten)
+        if written.failures:  # nobody is to pay for them again when this is tried again
+            forgotten, failures = job.source.forgotten, written.failures
+            await self._store.run(
+                lambda: self._store.change(lambda connection: _keep(connection, job.leased.key, forgotten, failures))
+            )
+        return written.failed
 
     def paid(self, outcome: Answer) -> Answer:
         """Return the ledger's entry of the same call where there is one: it wins."""
         key = outcome.entry.ledger_key
         with self._store.read() as connection:
-            return replace(outcome, entry=ledger.find(connection, [key]).get(key, outcome.entry))
+            found = ledger.find(connection, [key]).get(key)
+        if found is None or found.failure is not None:
+            return outcome
+        return replace(outcome, text=replace(outcome.text, entry=found))
 
     def stands(self, connection: Connection, job: WritingJob) -> bool:
         """Tell whether no review that the text may cite was forgotten since it was read."""
@@ -192,16 +167,14 @@ class Writing:
         return told.op == "upsert" and not job.source.basis.cites_forgotten(told.forgotten)
 
     def settle(self, connection: Connection, outcome: Answer) -> None:
-        """Write a call down, unless a review that its reading counted was forgotten since: nobody will ask again.
+        """Write calls down, unless a review that their reading counted was forgotten since: nobody will ask again.
 
         Raises:
             Moved: If another worker has written down another output meanwhile.
         """
-        row = summary_rows.load_summaries(connection, [outcome.product_id]).get(outcome.product_id)
-        if row is None or told_by(row).forgotten.count != outcome.forgotten:
-            return
-        entry = replace(outcome.entry, subject=outcome.product_id)
-        if ledger.settle(connection, entry).output != outcome.entry.output:
+        kept = _keep(connection, outcome.product_id, outcome.forgotten, (*outcome.text.failures, outcome.entry))
+        mine = kept.get(outcome.entry.ledger_key)
+        if mine is not None and mine.output != outcome.entry.output:
             raise Moved(f"ledger entry {outcome.entry.ledger_key} was written by another worker")
 
     def decide(self, job: WritingJob, outcome: Answer) -> tuple[WritingChange, Output] | None:
@@ -213,7 +186,8 @@ class Writing:
         summary = msgspec.json.decode(row.record, type=Summary)
         current = row.points_revision == job.source.points_revision
         text_revision = None if current else job.source.shown_revision
-        shown = retext(summary, outcome.entry.output, _stamp(outcome.entry), text_revision, self._now())
+        by = stamp(outcome.entry, outcome.text.instead_of, outcome.text.because)
+        shown = retext(summary, outcome.entry.output, by, text_revision, self._now())
         new = make_row(shown, row.points_revision, row.points, job.source.basis)
         change = WritingChange(new, row.revision, self._following(job.leased, job.source, row))
         return change, publishable(self._topic, new, job.leased.trace)
@@ -228,27 +202,30 @@ class Writing:
             return []
         before, after = source.request.reading, reading_of(msgspec.json.decode(row.points, type=Points))
         reason = material_change(before, after)
-        if reason is None and self._writer.refreshes and before != after:
+        if reason is None and self._chain.first(leased.key).refreshes and before != after:
             reason = REFRESH
         now, revision = self._now(), row.points_revision
         rest = (now, now, leased.trace)
         return [Task(WRITING, leased.key, revision, reason, cause, *rest) for cause in leased.causes if reason]
 
 
-def _answer(job: WritingJob, written: Mapping[str, Entry | Failed]) -> Answer | Failed:
-    if job.source is None:
-        return Failed(GONE, None)
-    found = job.paid or written[job.source.ledger_key]
-    if isinstance(found, Failed):
-        return found
-    return Answer(job.leased.key, found, job.source.forgotten)
+def _source(row: SummaryRow | None) -> Source | None:
+    if row is None or told_by(row).op == "delete":
+        return None
+    points = msgspec.json.decode(row.points, type=Points)
+    request = WriteRequest(row.product_id, reading_of(points))
+    return Source(request, row.points_revision, row.revision, points.forgotten.count)
 
 
-def _stamp(entry: Entry) -> WriterStamp:
-    return WriterStamp(
-        engine=entry.engine, model=entry.model, prompt_version=entry.prompt_version, ledger_key=entry.ledger_key
-    )
+def _ask(leased: Leased, source: Source) -> Ask[WriteRequest]:
+    given = canonical_input(source.request.reading)
+    return Ask(leased.key, leased.key, leased.key, given, source.request, leased.reason == REFRESH)
 
 
-def _key(writer: Writer, reading: Reading) -> str:
-    return ledger_key(writer.engine, writer.model, writer.prompt_version, writer.parameters, canonical_input(reading))
+def _keep(connection: Connection, product_id: str, forgotten: int, entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Write entries down whose reading still counts only what stands; returns what the ledger has of them then."""
+    row = summary_rows.lock_summary(connection, product_id)
+    if row is None or told_by(row).forgotten.count != forgotten:
+        return {}
+    ours = sorted((replace(entry, subject=product_id) for entry in entries), key=lambda entry: entry.ledger_key)
+    return {entry.ledger_key: ledger.settle(connection, entry) for entry in ours}

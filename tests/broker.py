@@ -13,7 +13,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from infra.errors import ProgramMissing
 from infra.kafka.admin import Broker
 from infra.kafka.connection import admin_options
+from infra.local.jars import java
 from infra.local.kafka import KafkaServer
+from infra.local.processes import exclusively
 from infra.settings import KafkaSettings
 from streams.topics import declarations, topic_name
 
@@ -39,14 +41,33 @@ def running_broker(folder: Path) -> Iterator[KafkaServer]:
     jars = Path(os.environ.get("MILLRACE_JARS") or CHECKOUT / ".millrace" / "jars")
     server = SuiteKafka(folder, port=0, jars=jars)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped test run leaves no broker behind
-    try:
-        server.start()
-    except ProgramMissing as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
-    yield server
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            patch.setenv("JDK_JAVA_OPTIONS", f"-XX:SharedArchiveFile={kept_classes(folder, jars)} -Xlog:disable")
+            server.start()
+        except ProgramMissing as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+        yield server
+        server.stop()
+
+
+def kept_classes(folder: Path, jars: Path) -> Path:
+    """Kafka's classes as Java keeps them once they are loaded: every start after that takes half the CPU.
+
+    Java itself passes over what another Java, or other jars, have kept.
+    """
+    kept = CHECKOUT / ".millrace" / f"kafka-{Path(java()).resolve().parent.parent.name}.jsa"
+    with exclusively(kept.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+        if not kept.exists():
+            fresh = kept.with_suffix(".fresh")
+            patch.setenv("JDK_JAVA_OPTIONS", f"-XX:ArchiveClassesAtExit={fresh} -Xlog:disable")
+            server = KafkaServer(folder / "classes", port=0, jars=jars)
+            server.start()
+            server.stop()
+            fresh.replace(kept)
+    return kept
 
 
 @contextmanager

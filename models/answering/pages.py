@@ -16,6 +16,10 @@ from schemas.hits import Passage
 FACTS = (5, 14)
 SENTENCES = (2, 6)
 """Facts of a page and sentences of a passage, least and most."""
+ANSWERED = 0.45
+"""Share of questions that are answered: people ask for more than is told."""
+ECHOED = 0.15
+"""Share of pages that repeat what is asked, in words of their own or the question's, and answer nothing by it."""
 
 
 class Wording(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +38,7 @@ class Bank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: list[str]
     paths: list[str]
     fillers: list[str]
+    echoes: list[str]
     facts: dict[str, Wording]
 
 
@@ -50,7 +55,7 @@ def _bank() -> Bank:
 
 
 def page_exercises(count: int, seed: int) -> Iterator[Exercise]:
-    """Yield questions over passages of one page each, half of them about facts the page does not tell.
+    """Yield questions over passages of one page each, more than half of them about facts the page does not tell.
 
     Args:
         count: How many.
@@ -66,14 +71,20 @@ def _exercise(bank: Bank, random: Random) -> Exercise:
     every = [Fact(kind, thing) for kind in bank.facts for thing in things]
     random.shuffle(every)
     facts = every[: random.randint(*FACTS)]
-    asked = random.choice(facts) if random.random() < 0.5 else random.choice(every[len(facts) :])
+    asked = random.choice(facts) if random.random() < ANSWERED else random.choice(every[len(facts) :])
     sentences = {fact: _write(bank.facts[fact.kind].told, bank, tool, fact.thing, random) for fact in facts}
     fillers = [_write(bank.fillers, bank, tool, random.choice(things), random) for _ in range(random.randint(1, 8))]
-    listed = [*sentences.values(), *fillers]
-    random.shuffle(listed)
     question = _write(bank.facts[asked.kind].asked, bank, tool, asked.thing, random)
+    echoes = [_echo(bank, asked, tool, question, random)] if random.random() < ECHOED else []
+    listed = [*sentences.values(), *fillers, *echoes]
+    random.shuffle(listed)
     answers = frozenset({sentences[asked]} if asked in sentences else ())
     return Exercise(question, _passages(listed, tool, things, answers, random), answers)
+
+
+def _echo(bank: Bank, asked: Fact, tool: str, question: str, random: Random) -> str:
+    again = random.choice((question, _write(bank.facts[asked.kind].asked, bank, tool, asked.thing, random)))
+    return Pool(bank.echoes, {"question": again[:1].lower() + again[1:].rstrip("?")}).write(random)
 
 
 def _write(sources: Sequence[str], bank: Bank, tool: str, thing: str, random: Random) -> str:

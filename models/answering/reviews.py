@@ -19,16 +19,22 @@ from processors.simulator.truth import Mention
 PRODUCTS = 12
 DRAFTS = 4_000
 LEAST_REVIEWS = 10
-ANSWERED = 0.5
+ANSWERED = 0.45
 """Share of questions that are answered."""
 RELATED = 0.7
 """Share of the others that ask for something buyers of the same product speak of elsewhere."""
-BUYERS_WORD = 0.85
+BUYERS_WORD = 0.68
 """Share of questions that name their matter as buyers do."""
 OWN_QUESTION = 0.25
-NAMED = 0.25
-"""Share of reviews that name what is asked about without saying how it is."""
-ELABORATED = 0.5
+NAMED = 0.07
+"""Share of reviews that name in passing what is asked about without saying how it is."""
+NEARLY = 0.08
+"""Share of reviews that name it beside a judgement of something else."""
+STORIES = 1.5
+"""Sentences without any judgement for each review, at most."""
+EARLY = 0.4
+"""Share of answered questions whose answer comes first: asked is what a review is mostly about."""
+ELABORATED = 0.6
 """Share of answering reviews that name it again after they have said how it is."""
 LOWER_CASE = 0.1
 
@@ -38,7 +44,10 @@ class Bank(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     questions: list[str]
     mentions: list[str]
+    near_misses: list[str]
+    stories: list[str]
     elaborations: list[str]
+    slots: dict[str, str]
     aspects: dict[str, list[str]]
 
 
@@ -56,7 +65,7 @@ class Told:
 
 
 def review_exercises(count: int, seed: int) -> Iterator[Exercise]:
-    """Yield questions over single long reviews, about half of them not answered there.
+    """Yield questions over single long reviews, more than half of them not answered there.
 
     Args:
         count: How many.
@@ -66,6 +75,8 @@ def review_exercises(count: int, seed: int) -> Iterator[Exercise]:
     for number in range(count):
         product = random.choice(products)
         drawn = random.sample(product, random.randint(1, 6))
+        while not _aspects(drawn):
+            drawn = random.sample(product, len(drawn))
         yield _exercise(number, drawn, product, random)
 
 
@@ -83,16 +94,16 @@ def _exercise(number: int, drawn: list[Told], product: list[Told], random: Rando
     """Ask about an aspect the reviews speak of, or about another one, mostly of the same product."""
     aspects = _bank().aspects
     told, known = _aspects(drawn), _aspects(product)
-    wanted = bool(told) and random.random() < ANSWERED
+    wanted = random.random() < ANSWERED
     others = sorted((known if random.random() < RELATED else aspects.keys()) - told) or sorted(aspects.keys() - told)
     aspect = random.choice(sorted(told) if wanted else others)
     mentions = [mention.text for review in (drawn if wanted else product) for mention in _of(review, aspect)]
     noun = _noun(aspect, mentions, random)
-    texts = [review.text for review in drawn]
-    if random.random() < NAMED:
-        texts.insert(random.randrange(len(texts) + 1), Pool(_bank().mentions, {"noun": noun}).write(random))
+    if random.random() < EARLY:
+        drawn.sort(key=lambda review: not _of(review, aspect))
+    texts = _among([review.text for review in drawn], noun, random)
     if wanted and random.random() < ELABORATED:  # what a review has judged it comes back to
-        texts += [Pool(_bank().elaborations, {"noun": noun}).write(random) for _ in range(random.randint(1, 2))]
+        texts += [_write(_bank().elaborations, noun, random) for _ in range(random.randint(1, 3))]
     text = " ".join(texts)
     named = [mention for mention in mentions if noun in words_of(mention)]
     return Exercise(
@@ -101,6 +112,21 @@ def _exercise(number: int, drawn: list[Told], product: list[Told], random: Rando
         answers=frozenset((named[:1] or mentions) if wanted else ()),  # a reader marks one answer: the first
         related=frozenset(mentions).difference(named) if wanted else frozenset(),
     )
+
+
+def _among(texts: list[str], noun: str, random: Random) -> list[str]:
+    """Return texts with sentences between them that answer nothing, whatever they speak of."""
+    others = [_write(_bank().stories, noun, random) for _ in range(random.randint(0, round(STORIES * len(texts))))]
+    for share, sources in ((NAMED, _bank().mentions), (NEARLY, _bank().near_misses)):
+        others += [_write(sources, noun, random) for _ in range(len(texts) + 1) if random.random() < share]
+    texts = list(texts)
+    for other in others:
+        texts.insert(random.randrange(len(texts) + 1), other)
+    return texts
+
+
+def _write(sources: list[str], noun: str, random: Random) -> str:
+    return Pool(sources, {**_bank().slots, "noun": noun}).write(random)
 
 
 def _aspects(reviews: list[Told]) -> set[str]:

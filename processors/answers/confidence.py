@@ -8,14 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.answers.candidates import Candidate
-from processors.answers.features import SENTENCE_NAMES, share
+from processors.answers.features import SENTENCE_NAMES
 from processors.answers.questions import Question
+from processors.answers.subject import share
 from processors.answers.words import content, names, numbers, words_of
 from schemas.hits import Passage
 
 Floats = npt.NDArray[np.float64]
 
-WHOLE_NAMES: Final = ("best", "second", "spread", "cosine", "overlap", "covered", "told", "words", "fits")
+WHOLE_NAMES: Final = ("best", "second", "spread", "cosine", "covered", "told", "words", "sentences")
 """The columns of ``whole_features``."""
 _TOP: Final = 3
 _COLUMN: Final = {name: place for place, name in enumerate(SENTENCE_NAMES)}
@@ -43,11 +44,10 @@ def whole_features(question: Question, sentences: Sequence[Candidate], features:
         logits[order[min(1, len(order) - 1)]],
         logits[best] - float(np.median(logits)),
         features[best, _COLUMN["cosine"]],
-        features[best, _COLUMN["overlap"]],
         share(equal, top),
         share(equal, everything),
         np.log1p(len(question.stems)),
-        features[best, _COLUMN["fits"]],
+        np.log1p(len(sentences)),
     ]
     return np.array([row], np.float64).round(4)
 

@@ -1,8 +1,6 @@
 """What tells an answering sentence from others, as numbers."""
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy.typing as npt
 from processors.answers.candidates import Candidate
 from processors.answers.questions import Kind, Question
 from processors.answers.signs import fits, polar_words
+from processors.answers.subject import Subject
 from processors.answers.words import content
 from schemas.hits import Passage
 
@@ -22,50 +21,22 @@ SENTENCE_NAMES: Final = (
     "cosine_behind",
     "overlap",
     "overlap_behind",
+    "related",
     "said_before",
-    "neighbour_cosine",
     "heading_overlap",
     "centrality",
     "place",
-    "length",
-    "short",
     "passage",
     "score_behind",
     "fits",
-    "misses",
     "polar",
     "code",
 )
 """The columns of ``sentence_features``; "behind" is the distance to the best sentence."""
 
 
-LONG: Final = 15
-"""Words, and places, beyond which more make no difference: invented texts teach nothing about them."""
 LATE: Final = 10
-
-
-def rarity(question: Question, sentences: Sequence[Candidate]) -> dict[str, float]:
-    """Weigh the words of a question by how few of the sentences have them.
-
-    Example:
-        >>> from processors.answers.questions import read_question
-        >>> rare = rarity(read_question("Does the card fail?"), [])
-        >>> rare["card"] == rare["fail"] > 0
-        True
-    """
-    having = Counter(stem for sentence in sentences for stem in sentence.stems)
-    return {stem: math.log((len(sentences) + 2) / (having[stem] + 1)) for stem in question.stems}
-
-
-def share(rare: Mapping[str, float], stems: frozenset[str]) -> float:
-    """Return how much of the words' weight a set of stems has, 0 to 1.
-
-    Example:
-        >>> share({"card": 1.0, "fail": 3.0}, frozenset({"fail"}))
-        0.75
-    """
-    whole = sum(rare.values())
-    return sum(weight for stem, weight in rare.items() if stem in stems) / whole if whole else 0.0
+"""Places beyond which more make no difference: invented texts teach nothing about them."""
 
 
 def sentence_features(
@@ -88,26 +59,23 @@ def sentence_features(
         ``(N, F)`` float64, rounded to 4 decimals so that embedders that agree that far agree here.
     """
     cosines = (vectors @ asked).astype(np.float64)
-    rare = rarity(question, sentences)
-    overlaps = np.array([share(rare, sentence.stems) for sentence in sentences])
+    subject = Subject(question, sentences)
+    overlaps = np.array([subject.overlap(sentence.stems) for sentence in sentences])
     scores = np.array([passages[sentence.passage].hit.score for sentence in sentences])
-    headings = [share(rare, _heading(passage)) for passage in passages]
+    headings = [subject.overlap(_heading(passage)) for passage in passages]
     columns = [
         cosines,
         cosines - cosines.max(),
         overlaps,
         overlaps - overlaps.max(),
+        np.array([subject.related(sentence.text) for sentence in sentences]),
         _said_before(sentences, overlaps),
-        _beside(sentences, cosines),
         np.array([headings[sentence.passage] for sentence in sentences]),
         _centrality(vectors),
         np.log1p([min(sentence.place, LATE) for sentence in sentences]),
-        np.array([min(sentence.words, LONG) / LONG for sentence in sentences]),
-        np.array([sentence.words < 6 for sentence in sentences]),
         np.log1p([sentence.passage for sentence in sentences]),
         (scores - scores.max()) / (scores.max() or 1.0),
         np.array([fits(sentence.text, question.kind) is True for sentence in sentences]),
-        np.array([fits(sentence.text, question.kind) is False for sentence in sentences]),
         np.array([_polar(question, sentence) for sentence in sentences]),
         np.array([sentence.code for sentence in sentences]),
     ]
@@ -117,16 +85,6 @@ def sentence_features(
 
 def _heading(passage: Passage) -> frozenset[str]:
     return frozenset(content(f"{passage.hit.title or ''} {passage.hit.breadcrumb}"[:2_000]))
-
-
-def _beside(sentences: Sequence[Candidate], values: Floats) -> Floats:
-    """Return the larger value of each sentence's neighbours in its passage, 0 without any."""
-    beside = np.zeros(len(sentences))
-    for left in range(len(sentences) - 1):
-        if sentences[left].passage == sentences[left + 1].passage:
-            beside[left] = max(beside[left], values[left + 1])
-            beside[left + 1] = max(beside[left + 1], values[left])
-    return beside
 
 
 def _said_before(sentences: Sequence[Candidate], overlaps: Floats) -> Floats:

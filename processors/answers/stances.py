@@ -9,8 +9,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from processors.answers.candidates import Candidate
-from processors.answers.features import rarity, share
 from processors.answers.questions import Kind, Question
+from processors.answers.subject import rarity, share
 from processors.answers.words import ASKING, STOP, stem, words_of
 from processors.language.claims import split_segments
 from processors.language.cleaning import clean_text

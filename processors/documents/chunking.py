@@ -12,11 +12,14 @@ from processors.documents.blocks import Block, Heading, read_blocks
 from processors.documents.characters import clean, crumb
 from processors.documents.splitting import PROSE, ROWS, lines_of, runs, split
 
-VERSION = "headings-1"
+VERSION = "headings-2"
 """Changes when the same document would be cut otherwise."""
 
 LEAST = 100
 """Characters the longest chunk must have room for."""
+
+PARAGRAPH: Final = 2
+"""Times the room of a chunk that a paragraph by itself may take: what an abstract says is found less well in parts."""
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})[^\n]{0,60}\Z")
 _JOINT: Final = "\n\n"
@@ -39,13 +42,14 @@ def cut(title: str | None, markdown: str, longest: int = 900) -> tuple[Piece, ..
     """Cut a document into chunks.
 
     A chunk never reaches over a heading. Lists, tables and code stay whole where they have room; code and tables
-    that have not are cut at lines, and every part gets the fence or the table's head again. A heading with
-    nothing beneath it is text. Text nothing can part, like a line without blanks, is cut anywhere.
+    that have not are cut at lines, and every part gets the fence or the table's head again. A paragraph that has no
+    room is a chunk of its own, and may be twice as long before it is cut. A heading with nothing beneath it is
+    text. Text nothing can part, like a line without blanks, is cut anywhere.
 
     Args:
         title: Of the document.
         markdown: See ``formats.read_text``.
-        longest: Characters of a chunk, 100 or more.
+        longest: Characters of a chunk, 100 or more; a single paragraph may have twice as many.
 
     Returns:
         Chunks in order; none of an empty document, the title of one that has nothing else.
@@ -97,7 +101,7 @@ def _texts(blocks: list[Block], longest: int) -> Iterator[str]:
     """Yield the texts of a section's chunks."""
     units: list[str] = []
     for block in blocks:
-        parts = _framed(block, longest)
+        parts = _apart(block, longest)
         if parts:
             yield from _joined(units, longest)
             yield from parts
@@ -123,10 +127,15 @@ def _units(block: Block, longest: int) -> list[str]:
     return [_JOINT + first, *others]
 
 
-def _framed(block: Block, longest: int) -> list[str]:
-    """Return code or a table that has no room in parts with what frames it; nothing for any other block."""
+def _apart(block: Block, longest: int) -> list[str]:
+    """Return the chunks of a block without room for others: a paragraph, or parts of code or a table in their frames.
+
+    Nothing of any other block.
+    """
     if len(block.text) <= longest - len(_JOINT):
         return []
+    if block.kind == "prose":
+        return [block.text.rstrip()] if len(block.text) <= PARAGRAPH * longest else []
     if block.kind == "code":
         return _fenced(block.text, longest)
     return _headed(block.text, longest) if block.kind == "table" else []

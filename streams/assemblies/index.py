@@ -41,7 +41,7 @@ def build(context: Context) -> Parts:
     cutter = Cutter(settings.index.chunk_characters, embedder.identity, chunking_of(settings))
     collections = Collections(open_vectors(settings), embedder.identity, embedder.dimensions)
     handlers: dict[str, Handler[Any]] = {
-        "documents": IndexHandler(context.store, cutter, now=context.now),
+        "documents": IndexHandler(context.store, cutter, topic=topic, now=context.now),
         "reviews": ReviewIndexHandler(context.store, SentenceTable.load(), topic=topic, now=context.now),
     }
     indexing = Indexing(context.store, embedder, collections, topic=topic, counters=context.counters, now=context.now)

@@ -21,14 +21,24 @@ def load_settings() -> Settings:
 
 
 def check_supported(settings: Settings) -> None:
-    """Refuse what can be set already but comes with a later version, before anything starts.
+    """Refuse writers and prices that cannot be, before anything starts.
 
     Raises:
-        SettingsError: If a writer other than the extractive one is set.
+        SettingsError: If one is named that nobody knows, or that lacks its folder or address.
     """
-    if settings.writer.use != "extractive":
-        told = f"writer.use is {settings.writer.use!r}, but this version has the extractive writer only"
-        raise SettingsError(told, "Unset MILLRACE_WRITER; a later version brings openai:MODEL and local:PATH.")
+    from models.naming import ModelName, UnknownWriterError, check_names  # here: half of the commands never need it
+    from processors.calls.prices import Prices, WrongPrices
+
+    writer, answerer = settings.writer, settings.answer.use
+    try:
+        told = [writer.use, writer.other, answerer if answerer != "writer" else None]
+        names = [ModelName.parse(one) for one in told if one is not None]
+        check_names([*names, *ModelName.parse_all(writer.fallbacks)], writer.url)
+        Prices.parse(writer.prices)
+    except UnknownWriterError as error:
+        raise SettingsError(error.message, error.remedy) from error
+    except WrongPrices as error:
+        raise SettingsError(f"writer.prices: {error}", "Correct MILLRACE_WRITER_PRICES.") from error
 
 
 def read_settings() -> Settings:

@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "ask": "Have a question answered from the documents, with sources.",
     "index": "See whether what can be searched is right; make it anew.",
     "erase": "Forget a review everywhere, with a receipt.",
+    "prompts": "See what models are told; compare and try prompts.",
+    "usage": "See what models were asked for, and what it cost.",
     "dead-letters": "Read what could not be taken, and why.",
     "topics": "Create and list the Kafka topics.",
     "schema": "Write the topics' contracts: JSON Schema and AsyncAPI.",

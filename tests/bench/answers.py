@@ -21,8 +21,8 @@ from models.extractive_answers import ExtractiveAnswerer
 from models.minilm.minilm import MiniLM
 from models.ports import AnswerRequest, Embedder
 from processors.answers.candidates import candidates
-from processors.answers.features import rarity, share
 from processors.answers.questions import read_question
+from processors.answers.subject import rarity, share
 from processors.answers.visible import visible
 from processors.answers.words import words_of
 from schemas.hits import Hit, Passage

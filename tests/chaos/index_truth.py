@@ -22,6 +22,7 @@ from processors.documents.identity import chunk_id, embedded_text, hash63, label
 from schemas.documents import Document, document_key
 from schemas.indexed import Indexed
 from schemas.tables import GROUPS, STORES
+from streams.indexed_records import revision_of
 from tests.chaos.history import BROKEN
 from tests.chaos.index_history import UNREADABLE_FROM, key_of, rank
 from tests.chaos.truth import Truth, as_bytes
@@ -235,7 +236,7 @@ class IndexStanding:
                 key = document_key(told.tenant, told.document_id)
                 newest[key] = max(newest.get(key, told), told, key=lambda one: one.revision)
         assert {key: (one.revision, one.document_revision, one.op, one.chunks) for key, one in newest.items()} == {
-            key: (row.version, row.revision, row.op, len(self.chunks.get(key, ())))
+            key: (revision_of(row.version, vectors=True), row.revision, row.op, len(self.chunks.get(key, ())))
             for key, row in self.documents.items()
         }
 

@@ -17,7 +17,7 @@ from streams.topics import topic_name
 from tests.broker import log_ends
 from tests.integration.harness import Workers, newest, read_topic, wait_until
 
-REVIEWS, FEW = 100_000, 5_000
+REVIEWS, FEW = 100_000, 2_000
 PRODUCTS = 2_000
 HOT = "hot"
 HOT_SHARE = 0.2
@@ -42,7 +42,7 @@ def test_a_backlog_is_counted_whole_in_bounded_memory(long, workers, kafka_setti
     count = REVIEWS if long else FEW
     expected = asyncio.run(send_invented(kafka_settings, count))
     for agent, slot in (("digest", 0), ("digest", 1), ("summarize", 0)):
-        workers.start(agent, slot)
+        workers.launch(agent, slot)
     peaks = {}
     wait_until(lambda: at_rest(workers, count), 1_500 if long else 200, lambda: weigh(workers, peaks), workers.told)
     print({f"{agent}-{slot}": f"{peak / 2**20:.0f} MiB" for (agent, slot), peak in peaks.items()})

@@ -11,12 +11,10 @@ from infra.database import Store
 from infra.leases import Leased
 from infra.outbox import Cause, Output, Waiting
 from processors.simulator import Simulator
-from schemas.heartbeats import Counters
 from schemas.points import Points
 from streams.holes import Lost
 from streams.letters import lost_range, refused_output
 from streams.summarize import WRITING, Pace, SummarizeHandler
-from streams.writing import Writing
 from tests.streams.answer_world import ANSWERS
 from tests.streams.digest_worker import ZERO, Worker, prepare, queued
 from tests.streams.fakes import (
@@ -27,6 +25,7 @@ from tests.streams.fakes import (
     Clock,
     FakeWriter,
     applier,
+    make_writing,
     raw,
     review,
     run,
@@ -102,7 +101,7 @@ def summarize(store: Store, points: Sequence[Output], clock: Clock) -> list[Outp
 
 def write(store: Store, product_id: str, clock: Clock) -> Output:
     """Have one product's text written."""
-    writing = Writing(store, FakeWriter(), FakeWriter(), topic=SUMMARIES, counters=Counters(), now=clock)
+    writing = make_writing(store, FakeWriter(), FakeWriter(), now=clock)
 
     async def decide() -> Output:
         leased = Leased(WRITING, product_id, 1, "first text", 1, (Cause(POINTS, 0, 0),), "token", TRACE)

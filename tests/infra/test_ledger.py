@@ -43,3 +43,25 @@ def test_entries_that_tell_no_subject_are_listed_and_any_can_be_removed_by_its_k
         assert ledger.remove(connection, ["old", "unknown"]) == 1
         assert ledger.remove(connection, []) == 0
         assert ledger.find(connection, ["key", "old"]) == {"key": ENTRY}
+
+
+FAILED = dataclasses.replace(ENTRY, output="", tokens_out=0, failure="says nothing that is in the points", cost=0.01)
+
+
+def test_a_failure_for_ever_is_kept_and_forgotten_like_an_output(store):
+    with store.write() as connection:
+        assert ledger.settle(connection, FAILED) == FAILED
+        assert ledger.find(connection, ["key"]) == {"key": FAILED}
+        ledger.forget(connection, ["p"])
+        assert ledger.find(connection, ["key"]) == {}
+
+
+def test_a_failure_gives_way_to_an_output_and_never_the_other_way_round(store):
+    again = dataclasses.replace(FAILED, failure="another reason")
+    with store.write() as connection:
+        ledger.settle(connection, FAILED)
+        assert ledger.settle(connection, again) == FAILED
+    with store.write() as connection:
+        assert ledger.settle(connection, ENTRY) == ENTRY
+        assert ledger.settle(connection, FAILED) == ENTRY
+        assert ledger.find(connection, ["key"]) == {"key": ENTRY}

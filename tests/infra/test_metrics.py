@@ -24,6 +24,9 @@ COUNTS = {
     "millrace_refreshes_total": 10, "millrace_ledger_hits_total": 11, "millrace_moved_total": 12,
     "millrace_rebuilds_total": 13, "millrace_chunks_embedded_total": 14, "millrace_chunks_reused_total": 15,
     "millrace_vectors_written_total": 16, "millrace_vectors_removed_total": 17,
+    "millrace_writer_tokens_in_total": 18, "millrace_writer_tokens_out_total": 19, "millrace_writer_cost_total": 20.5,
+    "millrace_writer_over_budget_total": 21, "millrace_writer_stand_ins_total": 22,
+    "millrace_circuits_opened_total": 23,
 }  # fmt: skip
 
 

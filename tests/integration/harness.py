@@ -27,6 +27,7 @@ from schemas.summaries import Summary
 from streams.places import store_place
 from streams.summarize import reading_of
 from streams.topics import topic_name
+from tests.integration.forks import Forked, forks_of
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -49,15 +50,20 @@ class Workers:
             "PYTHONPATH": str(CHECKOUT),
             **environ,
         }
-        self.processes: dict[tuple[str, int], subprocess.Popen] = {}
+        self.processes: dict[tuple[str, int], Forked | subprocess.Popen] = {}
         self.log = home / "workers.log"
 
     def start(self, agent, slot=0, **environ):
-        command = [sys.executable, str(Path(__file__).with_name("worker_process.py")), agent, str(slot)]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env={**self.environ, **environ}, cwd=CHECKOUT, stdout=log, stderr=log)
+        process = forks_of(agent).start(slot, {**self.environ, **environ}, self.log)
         self.processes[agent, slot] = process
         return process
+
+    def launch(self, agent, slot=0):
+        """Start one as the supervisor does: with the memory of its own modules alone, and the time they take."""
+        command = [sys.executable, str(Path(__file__).with_name("worker_process.py")), agent, str(slot)]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command, env=self.environ, cwd=CHECKOUT, stdout=log, stderr=log)
+        self.processes[agent, slot] = process
 
     def keep_up(self):
         """Start again whoever has ended: the supervisor's part, without its waits."""

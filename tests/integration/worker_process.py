@@ -1,6 +1,7 @@
 """One worker as its own process, as the supervisor starts it, except for what a test may put in its place."""
 
 import asyncio
+import importlib
 import os
 import sys
 
@@ -10,12 +11,15 @@ from streams import work
 from streams.assemblies import summarize
 from streams.crashing import crash_points
 from streams.worker import Worker
+from tests.integration.forks import forked_slot
+
+DIALECTS = ("sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg")
 
 
 class SleepyWriter:
     """Takes a while for every call."""
 
-    engine, model, prompt_version, parameters, refreshes = "sleepy", "test", "1", "", False
+    engine, model, prompt_version, parameters, endpoint, refreshes = "sleepy", "test", "1", "", "sleepy", False
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -41,5 +45,18 @@ async def run(agent: str, slot: int) -> int:
     return await Worker(agent, slot, Settings.from_env(os.environ), crash_points(os.environ)).run()
 
 
+def slot_of(agent: str, word: str) -> int:
+    """The slot that a command line names; ``forks`` names one after the other."""
+    if word != "forks":
+        return int(word)
+    for module in (
+        f"streams.assemblies.{agent}",
+        "sqlalchemy.dialects.sqlite",
+        "sqlalchemy.dialects.postgresql.psycopg",
+    ):
+        importlib.import_module(module)
+    return forked_slot()
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(run(sys.argv[1], int(sys.argv[2]))))
+    sys.exit(asyncio.run(run(sys.argv[1], slot_of(*sys.argv[1:]))))

@@ -4,7 +4,6 @@ import re
 import pytest
 
 from models.answer_model import AnswerModel, WrongAnswerModel
-from models.answerers import UnknownAnswererError, choose_answerer
 from models.extractive_answers import NOTHING, ExtractiveAnswerer
 from models.ports import AnswerRequest
 from processors.answers.checking import check
@@ -142,10 +141,3 @@ def test_a_model_for_other_features_is_refused(tmp_path):
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(WrongAnswerModel, match=r"model\.json: Object missing required field"):
         AnswerModel.load(tmp_path / "model.json")
-
-
-def test_the_setting_chooses_the_answerer():
-    assert choose_answerer("extractive", WordEmbedder()).engine == "extractive"
-    for setting in ("openai:x", "local:y", "openai:", "nonsense"):
-        with pytest.raises(UnknownAnswererError, match=setting):
-            choose_answerer(setting, WordEmbedder())

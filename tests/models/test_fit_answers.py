@@ -8,6 +8,8 @@ from models.fit_answers import fit_answers
 from models.minilm.minilm import MiniLM
 from processors.answers.candidates import candidates
 from processors.answers.logistic import fit, squeezed
+from processors.answers.questions import read_question
+from processors.answers.subject import Subject
 from tests.processors.answers.passages import WordEmbedder
 
 
@@ -28,6 +30,17 @@ def test_an_answered_question_has_a_sentence_that_answers_and_another_none(inven
     assert wrong <= 6  # a sentence without enough words is no candidate
 
 
+def test_words_of_the_question_stand_in_sentences_that_do_not_answer_it_too():
+    spoken = {True: 0, False: 0}
+    for exercise in review_exercises(300, seed=7):
+        question, sentences = read_question(exercise.question), candidates(exercise.passages)
+        subject = Subject(question, sentences)
+        best = max((subject.overlap(sentence.stems) for sentence in sentences), default=0.0)
+        spoken[exercise.answerable] += best > 0.7
+    assert spoken[False] > 0.2 * sum(spoken.values())
+    assert spoken[True] > spoken[False]
+
+
 def test_fitting_finds_the_coefficients_that_made_the_labels():
     generator = np.random.default_rng(0)
     features = generator.normal(size=(20_000, 2)) * [1.0, 5.0]
@@ -44,7 +57,7 @@ def test_fitting_twice_gives_the_same():
 @pytest.mark.timeout(1_800)
 def test_fitting_again_gives_the_shipped_model(tmp_path, request):
     if not request.config.getoption("--refit"):
-        pytest.skip("embeds 10,000 sentences: `make test-fits`")
+        pytest.skip("embeds 15,000 sentences: `make test-fits`")
     shipped, again = AnswerModel.load(), fit_answers(MiniLM.load(tmp_path, "fp32"))
     assert again.provenance == shipped.provenance
     for mine, theirs in ((again.sentence, shipped.sentence), (again.whole, shipped.whole)):

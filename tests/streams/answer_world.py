@@ -16,8 +16,11 @@ from schemas.indexed import Indexed
 from schemas.records import Sources
 from streams.answer_writing import AnswerWriting
 from streams.answering import Answering, Bounds
+from streams.calling.accounts import Terms
+from streams.calling.calls import Calls
+from streams.calling.chain import Chain
 from streams.retrieval import Found, Query
-from tests.streams.fakes import START_S, Clock
+from tests.streams.fakes import START_S, Clock, chain_of
 
 REQUESTS = "millrace.requests.v1"
 INDEXED = "millrace.indexed.v1"
@@ -125,8 +128,11 @@ class FakeAnswerer:
     prompt_version = "v1"
     parameters = "{}"
 
-    def __init__(self, *answers: str | WriteFailure, engine: str = "fake", quotes: int = 20) -> None:
+    def __init__(
+        self, *answers: str | WriteFailure, engine: str = "fake", quotes: int = 20, endpoint: str = ""
+    ) -> None:
         self.engine = engine
+        self.endpoint = endpoint
         self.answers = list(answers)
         self.quotes = quotes
         self.asked: list[AnswerRequest] = []
@@ -180,9 +186,15 @@ def make_answering(
     assess: Callable[[AnswerRequest], Assessment] | None = None,
     counters: Counters | None = None,
     now: Callable[[], float] | None = None,
+    chain: Chain | None = None,
+    terms: Terms | None = None,
 ) -> Answering:
-    now = now or Clock()
-    writing = AnswerWriting(store, writer, fallback or writer, counters=counters or Counters(), now=now)
+    now, counters = now or Clock(), counters or Counters()
+    chain = chain or chain_of(writer, fallback or writer)
+    calls = Calls(
+        store, lambda model, requests: model.answer(requests), terms=terms or Terms(), counters=counters, now=now
+    )
+    writing = AnswerWriting(store, calls, chain, counters=counters, now=now)
     return Answering(
         store,
         index,

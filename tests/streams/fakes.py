@@ -16,9 +16,13 @@ from models.ports import WriteFailure, WriteRequest, Written
 from schemas.heartbeats import Counters
 from schemas.points import Evidence, Forgotten, Points, Reading
 from schemas.records import Sources
+from streams.calling.accounts import Terms
+from streams.calling.calls import Calls
+from streams.calling.chain import Chain
 from streams.delivery import Applier, Progress
 from streams.holes import Holes
 from streams.runs import Run
+from streams.writing import Writing
 from tests.processors import fake_encoder
 from tests.processors.readings import band, point, reading
 
@@ -214,9 +218,10 @@ class FakeWriter:
     parameters = "{}"
     refreshes = False
 
-    def __init__(self, *answers: Written | WriteFailure, engine: str = "fake") -> None:
+    def __init__(self, *answers: Written | WriteFailure, engine: str = "fake", endpoint: str = "") -> None:
         self.answers = list(answers)
         self.engine = engine
+        self.endpoint = endpoint
         self.asked: list[WriteRequest] = []
         self.calls = 0
         self.entered = asyncio.Event()
@@ -233,6 +238,31 @@ class FakeWriter:
             self.answers.pop(0) if self.answers else Written(f"text {number}", 7, 3)
             for number, _ in enumerate(requests, first)
         ]
+
+
+def chain_of(first: Any, last: Any, *fallbacks: Any, other: tuple[Any, float] | None = None) -> Chain:
+    """A chain with one first model, or two that share."""
+    model, share = other or (first, 0.0)
+    return Chain(((first, 1.0 - share), (model, share)) if other else ((first, 1.0),), fallbacks, last)
+
+
+def make_writing(
+    store: Any,
+    writer: Any,
+    fallback: Any,
+    *,
+    chain: Chain | None = None,
+    terms: Terms | None = None,
+    counters: Counters | None = None,
+    now: Callable[[], float] | None = None,
+    kind: type[Writing] = Writing,
+) -> Writing:
+    """Writing with these writers, as the assembly makes it."""
+    counters, now = counters or Counters(), now or Clock()
+    calls = Calls(
+        store, lambda writer, requests: writer.write(requests), terms=terms or Terms(), counters=counters, now=now
+    )
+    return kind(store, calls, chain or chain_of(writer, fallback), topic=SUMMARIES, counters=counters, now=now)
 
 
 async def until(holds: Callable[[], bool], deadline_s: float = 5.0) -> None:

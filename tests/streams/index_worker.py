@@ -15,9 +15,9 @@ from infra.rows import collection_rows
 from processors.documents.identity import embedded_text, hash63, tenant_hash
 from schemas.dead_letters import DeadLetter
 from schemas.heartbeats import Counters
-from schemas.index_tables import chunks, documents, placements, vectors
+from schemas.index_tables import WORD_TABLES, chunks, documents, placements, vectors
 from schemas.indexed import Indexed
-from schemas.tables import work
+from schemas.tables import GROUPS, work
 from streams.collections import Collections
 from streams.index import Cutter, IndexHandler
 from streams.index_reviews import ReviewIndexHandler
@@ -71,7 +71,7 @@ class Worker:
         self.store, self.clock, self.vectors = store, clock, vectors
         self.embedder = embedder or FakeEmbedder()
         self.counters = Counters()
-        handler = IndexHandler(store, Cutter(LONGEST, self.embedder.identity, chunking), now=clock)
+        handler = IndexHandler(store, Cutter(LONGEST, self.embedder.identity, chunking), topic=INDEXED, now=clock)
         reviews = ReviewIndexHandler(store, Encoder(), topic=INDEXED, now=clock)
         both = ByTopic({"documents": handler, "reviews": reviews})
         self.applier = applier(both, store, crash=crash)
@@ -116,6 +116,14 @@ class Worker:
 
     def sweep(self) -> Swept:
         return asyncio.run(self.sweeping.sweep())
+
+
+def emptied(store: Store) -> Store:
+    """Take every row out of every table, as a new store has none."""
+    with store.write() as connection:
+        for name in [*(table.name for group in GROUPS.values() for table in group.sorted_tables), *WORD_TABLES]:
+            connection.execute(sa.text(f"DELETE FROM {name}"))
+    return store
 
 
 def prepare(store: Store, model: str = "fake/1") -> Store:

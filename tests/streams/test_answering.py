@@ -19,13 +19,16 @@ from schemas.answers import Answer
 from schemas.heartbeats import Counters
 from schemas.requests import Request
 from schemas.tables import ledger as ledger_table
+from schemas.tables import spending, usage
 from streams.answer import ANSWERING
 from streams.answer_replies import NOTHING_SAID
-from streams.answer_writing import call_key
+from streams.answer_writing import UNBORNE, given_of
 from streams.answering import LATE, LATE_SEARCHING, LATE_WRITING, NOTHING_FOUND
+from streams.calling.accounts import Terms
+from streams.calling.asks import call_key
 from streams.work import Failed
 from tests.streams.answer_world import ANSWERS, REQUESTS, FakeAnswerer, FakeIndex, make_answering
-from tests.streams.fakes import START_S, Clock
+from tests.streams.fakes import START_S, Clock, chain_of
 
 DEADLINE_S = START_S + 10
 SOLD = "The port is 9042."
@@ -267,9 +270,9 @@ async def test_a_search_that_hangs_holds_nobody_else_up_and_is_told(store, index
 async def test_a_call_is_named_by_everything_that_decides_its_output(store, answering, writer):
     await answered(store, answering)
     (request,) = writer.asked
-    key = call_key(writer, request)
+    key = call_key(writer, given_of(request))
     assert [entry.ledger_key for entry in entries(store)] == [key]
-    assert call_key(writer, replace(request, request_id="other")) == key
+    assert call_key(writer, given_of(replace(request, request_id="other"))) == key
     passage = request.passages[0]
     for other in (
         replace(request, question="Why?"),
@@ -277,11 +280,11 @@ async def test_a_call_is_named_by_everything_that_decides_its_output(store, answ
         replace(request, passages=(msgspec.structs.replace(passage, row_id=1),)),
         replace(request, passages=(msgspec.structs.replace(passage, text="x"),)),
     ):
-        assert call_key(writer, other) != key
+        assert call_key(writer, given_of(other)) != key
     for name in ("engine", "model", "prompt_version", "parameters"):
         standing = getattr(writer, name)
         setattr(writer, name, "other")
-        assert call_key(writer, request) != key
+        assert call_key(writer, given_of(request)) != key
         setattr(writer, name, standing)
 
 
@@ -294,11 +297,11 @@ async def test_the_same_question_to_the_same_passages_is_not_paid_again(store, i
     assert {row.request_id for row in basis(store)} == {"q", "r"}
 
 
-async def test_what_the_ledger_has_by_then_is_said_and_cannot_be_mislabelled(store, answering, writer):
+async def test_what_the_ledger_has_by_then_is_said_and_cannot_be_mislabelled(store, answering, index, writer):
     ask(store)
     ask(store, "r")
     writer.answers = [f'"{SOLD}" [1]', "The port is 9042 [1]"]
-    first, second = await reply(answering), await reply(answering, "r")
+    first, second = await reply(make_answering(store, index, writer)), await reply(answering, "r")
     assert conclude(store, answering, *first).text == f'"{SOLD}" [1]'
     job, outcome = second
     with pytest.raises(Moved), store.write() as connection:
@@ -351,3 +354,94 @@ async def test_several_at_once_come_back_in_the_order_of_the_work(store, answeri
 async def test_a_text_without_the_character_that_postgres_refuses_is_kept(store, answering, writer):
     writer.answers = [f'"{SOLD}" [1]\x00']
     assert (await answered(store, answering)).text == f'"{SOLD}" [1]'
+
+
+BUSY = WriteFailure("503", retryable=True, endpoint=True)
+
+
+async def test_an_endpoint_that_fails_is_stood_in_for_at_once_and_the_stamp_says_so(store, index, writer):
+    fallback, counters = FakeAnswerer(engine="own words"), Counters()
+    writer.answers = [BUSY]
+    answer = await answered(store, make_answering(store, index, writer, fallback=fallback, counters=counters))
+    stamp = answer.writer
+    assert (stamp.engine, stamp.instead_of, stamp.because) == ("own words", "fake:m1", "503")
+    assert counters.writer_stand_ins == 1
+
+
+async def test_an_answer_that_stands_tells_of_nobody_it_stood_in_for(store, answering):
+    stamp = (await answered(store, answering)).writer
+    assert (stamp.instead_of, stamp.because) == (None, None)
+    assert b"instead_of" not in msgspec.json.encode(stamp)
+
+
+async def test_while_the_circuit_is_open_nobody_who_asks_waits_for_it(store, index, writer):
+    writer.endpoint, writer.answers = "https://models.example", [BUSY]
+    terms = Terms(breaker_failures=1, breaker_s=300.0)
+    answering = make_answering(store, index, writer, fallback=FakeAnswerer(engine="own words"), terms=terms)
+    for request_id in "qr":
+        answer = await answered(store, answering, request_id, question=f"Which port, {request_id}?")
+        assert answer.writer.engine == "own words"
+    assert len(writer.asked) == 1
+    assert answer.writer.because == "https://models.example failed again and again and is left alone"
+
+
+async def test_those_who_are_named_answer_before_the_last_does(store, index, writer):
+    second, last = FakeAnswerer(engine="second"), FakeAnswerer(engine="own words")
+    writer.answers, second.answers = [BUSY], ["", f'"{SOLD}" [1]']
+    answering = make_answering(store, index, writer, chain=chain_of(writer, last, second))
+    first = await answered(store, answering)
+    assert (first.writer.engine, first.writer.because) == ("own words", f"503; {UNBORNE}")
+    writer.answers = [BUSY]
+    then = await answered(store, answering, "r", question="Which one?")
+    assert (then.writer.engine, then.writer.instead_of, then.writer.because) == ("second", "fake:m1", "503")
+
+
+async def test_models_share_the_time_that_is_left_and_the_last_has_its_own(store, index, writer, monkeypatch):
+    second, last, clock, given = FakeAnswerer(engine="second"), FakeAnswerer(engine="own words"), Clock(), []
+    answering = make_answering(store, index, writer, chain=chain_of(writer, last, second), now=clock)
+    ask_really = answering._writing._calls.ask
+
+    async def slow(model, asks, patience_s=None):
+        given.append(patience_s)
+        if patience_s is None:
+            return await ask_really(model, asks)
+        clock.now += patience_s
+        return [BUSY]
+
+    monkeypatch.setattr(answering._writing._calls, "ask", slow)
+    answer = await answered(store, answering, deadline=START_S + 9.0)
+    assert (given, answer.writer.engine, answer.reason) == ([4.0, 4.0, None], "own words", None)
+
+
+async def test_a_model_that_hangs_is_followed_by_those_after_it(store, index, writer):
+    second, last = FakeAnswerer(engine="second"), FakeAnswerer(engine="own words")
+    writer.gate.clear()
+    answering = make_answering(store, index, writer, chain=chain_of(writer, last, second))
+    answer = await answered(store, answering, deadline=START_S + 1.0)
+    assert (answer.writer.engine, answer.reason) == ("second", None)
+
+
+async def test_a_failure_for_ever_is_kept_with_the_answer_and_goes_when_what_it_read_does(store, index, writer):
+    writer.answers = [WriteFailure("said nothing it may say", retryable=False, lasting=True)]
+    counters = Counters()
+    answering = make_answering(store, index, writer, fallback=FakeAnswerer(engine="own words"), counters=counters)
+    first, again = await answered(store, answering), await answered(store, answering, "r")
+    assert (first.writer.because, again.writer.because) == ("said nothing it may say",) * 2
+    assert (len(writer.asked), counters.ledger_hits) == (1, 2)
+    assert sorted((entry.engine, entry.failure, entry.subject) for entry in entries(store)) == [
+        ("fake", "said nothing it may say", "q"),
+        ("own words", None, "q"),
+    ]
+
+
+async def test_what_an_answer_about_a_product_costs_is_counted_for_the_product_and_no_question_is(store, index, writer):
+    index.review("p", "r1", "It runs small.")
+    answering = make_answering(store, index, writer)
+    await answered(store, answering, entities={"product_id": "p"})
+    await answered(store, answering, "r")
+    with store.read() as connection:
+        spent = connection.execute(sa.select(spending)).all()
+        used = connection.execute(sa.select(usage)).all()
+    assert [(row.key, row.tokens) for row in spent] == [("p", 10)]
+    assert [row.calls for row in used] == [2]
+    assert "port" not in str(used).lower()

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from infra import fences
 from infra.database import Store
@@ -22,7 +24,7 @@ from streams.work import WorkLimits, WorkService
 from tests.fake_vectors import FakeVectorStore
 from tests.streams.answer_world import ANSWERS, REQUESTS, FakeAnswerer, asked, make_answering
 from tests.streams.fakes import REVIEWS, Clock, Encoder, NoPublisher, applier, never, raw, review, run
-from tests.streams.index_worker import DOCUMENTS, INDEXED, Worker, deletion, document, indexed, prepare, rows
+from tests.streams.index_worker import DOCUMENTS, INDEXED, Worker, deletion, document, emptied, indexed, prepare, rows
 
 PUMPS, VALVES, PIPES = "A pump moves water.", "A valve stops it.", "A pipe is hollow."
 HERS = {"principals": ["sales", "boss"]}
@@ -46,6 +48,7 @@ class World:
         self.retrieval = Retrieval(store.read, None, None, Encoder())
         self.sent = Counter[str]()  # by topic
         self.heard = self.asked = 0
+        self.away = False  # whether the vector store refuses everything
         self.writer = FakeAnswerer()
 
     def change(self, value: dict) -> None:
@@ -53,14 +56,27 @@ class World:
         topic = REVIEWS if "review_id" in value else DOCUMENTS
         value = {**value, "revision": self.sent[topic]}
         self.index.apply(raw(self.sent[topic], value, topic=topic))
-        self.index.rest()
         self.sent[topic] += 1
+        self.follow()
+
+    def follow(self) -> None:
+        """Do what is due, all of it unless vectors are away, and let answers follow what is told of it."""
+        self.index.work() if self.away else self.index.rest()
         told = indexed(self.store)[self.heard :]
         news = [raw(offset, one, topic=INDEXED) for offset, one in enumerate(told, self.heard)]
         self.heard += len(told)
         if news:
             handler = IndexedHandler(self.retrieval, topic=ANSWERS, now=self.clock)
             applier(handler, self.store).apply(run(*news))
+
+    def lose_vectors(self) -> None:
+        self.index.vectors.fail()
+        self.away = True
+
+    def find_vectors(self) -> None:
+        self.index.vectors.recover()
+        self.away = False
+        self.follow()
 
     def ask(self, question: str, **changed: Any) -> Answer:
         request = asked(f"q{self.asked}", question, **changed)
@@ -151,6 +167,56 @@ def test_an_answer_whose_words_are_gone_for_who_asked_is_withdrawn(world, change
         world.change(written(PUMPS, PIPES))
     world.change(change)
     assert (world.fate(), world.count(answer_basis), world.count(ledger)) == ("withdrawn", 0, 0)
+
+
+@pytest.mark.parametrize("change", GONE, ids=["hidden", "from all", "edited", "titled", "cut", "deleted"])
+def test_what_is_gone_is_withdrawn_while_the_vector_store_refuses_everything_and_once(world, change):
+    world.ask("What moves water?", principals=["sales"])
+    world.lose_vectors()
+    world.change(change)
+    assert (world.fate(), world.count(answer_basis), world.count(ledger)) == ("withdrawn", 0, 0)
+    withdrawn = world.answer()
+    world.find_vectors()
+    assert (world.answer(), withdrawn.revision) == (withdrawn, 2)
+
+
+step = st.one_of(
+    st.builds(
+        written,
+        *[st.sampled_from([PUMPS, VALVES, PIPES, "A pump moves air."])] * 2,
+        title=st.sampled_from([None, None, None, "Manual"]),
+        principals=st.sampled_from([["sales", "boss"], ["sales"], ["public"], ["boss"], []]),
+        metadata=st.sampled_from([{}, {"team": "x"}]),
+    ),
+    st.just(deletion(1)),
+)
+
+
+def found_by_sales(value: dict) -> bool:
+    """Whether who asked may still read, word for word and below the same headings, what the answer cites."""
+    seen = {"sales", "public"} & set(value.get("principals", []))
+    return bool(seen) and PUMPS in value["text"] and value["title"] is None
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(history=st.lists(st.tuples(st.booleans(), step), min_size=1, max_size=6))
+def test_whatever_changes_while_vectors_come_and_go_an_answer_stands_as_long_as_what_it_cites(store, history):
+    world = World(emptied(store))
+    world.change(written(PUMPS, VALVES))
+    world.ask("What moves water?", principals=["sales"])
+    stands = True
+    for away, value in history:
+        if away != world.away:
+            world.lose_vectors() if away else world.find_vectors()
+        world.change(value)
+        stands = stands and found_by_sales(value)
+        assert world.fate() == ("stands" if stands else "withdrawn")
+    world.find_vectors()
+    assert (world.fate(), world.answer().revision) == (("stands", 1) if stands else ("withdrawn", 2))
 
 
 def test_each_who_asked_keeps_their_answer_as_long_as_they_may_see_its_words(world):

@@ -12,6 +12,7 @@ from tests.streams.index_worker import (
     ONE,
     ZERO,
     Worker,
+    causes,
     check,
     deletion,
     document,
@@ -127,7 +128,7 @@ def test_an_event_that_changes_nothing_waits_for_work_that_waits_and_else_for_no
     with store.read() as connection:
         assert read_watermarks(connection)[ONE].offset == 0
     worker.work()
-    assert {one.revision for one in indexed(store)} == {1}
+    assert {one.revision for one in indexed(store)} == {3}
     worker.apply(*numbered(document(1), partition=1, start=1))
     assert pending(store) == 0
 
@@ -201,9 +202,85 @@ def test_a_newer_revision_that_says_the_same_is_told_and_embeds_nothing(store, w
     worker.apply(*numbered(document(1, LONG, revision=1), start=1))
     worker.rest()
     assert (ids(store), len(worker.embedder.asked)) == (before, asked)
-    assert [(one.revision, one.document_revision, one.embedded) for one in indexed(store)] == [(1, 0, 2), (2, 1, 0)]
+    assert [(one.revision, one.document_revision, one.embedded) for one in indexed(store)] == [(3, 0, 2), (5, 1, 0)]
     assert indexed(store)[1].sources == {"documents": {"0": 2}}
     check(worker)
+
+
+CHANGES = {
+    "deleted": (deletion(1, 1), ("delete", 0, 2), 2),
+    "cut": (document(1, "# Pumps\n\nA pump moves water.", revision=1), ("upsert", 1, 1), 1),
+    "edited": (document(1, LONG.replace("water", "oil"), revision=1), ("upsert", 2, 1), 1),
+    "grown": (document(1, LONG.replace("water", "oil") + "\n# New\n\nNew.", revision=1), ("upsert", 3, 1), 1),
+    "hidden": (document(1, LONG, principals=["boss"], revision=1), ("upsert", 2, 2), 1),
+    "labelled": (document(1, LONG, metadata={"team": "y"}, revision=1), ("upsert", 2, 2), 1),
+    "titled": (document(1, LONG, title="Guide", revision=1), ("upsert", 2, 2), 1),
+}
+"""What takes chunks away, what is told of it, and up to which offset that includes everything."""
+
+
+@pytest.mark.parametrize(("change", "counts", "included"), CHANGES.values(), ids=CHANGES)
+def test_what_a_change_takes_away_is_told_with_it_and_again_when_vectors_stand(store, worker, change, counts, included):
+    worker.apply(*numbered(document(1, LONG)))
+    worker.rest()
+    worker.apply(*numbered(change, start=1, headers=(("traceparent", b"00-a-b-01"),)))
+    _, told = indexed(store)
+    assert (told.op, told.chunks, told.removed, told.embedded) == (*counts, 0)
+    assert (told.revision, told.document_revision, told.sources) == (4, 1, {"documents": {"0": included}})
+    _, one = queued(store)
+    assert (one.output.key, one.output.headers["ce_id"]) == (b"d1.md", b"document:/d1.md@4")
+    assert (one.output.headers["traceparent"], one.cause) == (b"00-a-b-01", Cause(*ZERO, 1))
+    worker.rest()
+    *_, last = indexed(store)
+    assert (last.revision, last.op, last.chunks, last.sources) == (5, *counts[:2], {"documents": {"0": 2}})
+    assert queued(store)[-1].output.headers["ce_id"] == b"document:/d1.md@5"
+    check(worker)
+
+
+NO_LOSS = {
+    "moved": document(1, "# Valves\n\nA valve stops it.\n\n# Pumps\n\nA pump moves water.", revision=1),
+    "grown": document(1, LONG + "\n# New\n\nNew.", revision=1),
+    "the same": document(1, LONG, revision=1),
+    "older": document(1, "Old."),
+    "another": document(2, "Two."),
+    "another's deletion": deletion(2),
+}
+
+
+@pytest.mark.parametrize("change", NO_LOSS.values(), ids=NO_LOSS)
+def test_a_change_that_takes_nothing_away_is_told_only_when_vectors_stand(store, worker, change):
+    worker.apply(*numbered(document(1, LONG)))
+    worker.rest()
+    worker.apply(*numbered(change, start=1))
+    assert len(indexed(store)) == 1
+    worker.rest()
+    assert all(one.revision % 2 for one in indexed(store))
+
+
+def test_what_the_registry_already_knew_to_be_gone_is_not_told_again(store, worker):
+    worker.apply(*numbered(document(1, LONG), deletion(1, 1)))
+    worker.apply(*numbered(deletion(1, 2), document(1, "New.", revision=3), start=2))
+    assert indexed(store) == []
+
+
+def test_an_edit_of_what_no_vector_finds_yet_includes_nothing_and_its_deletion_all(store, worker):
+    worker.apply(*numbered(document(1, LONG)))
+    worker.rest()
+    for offset, one in enumerate((document(1, "B.", revision=1), document(1, "C.", revision=2), deletion(1, 3)), 1):
+        worker.apply(*numbered(one, start=offset))
+    told = [(one.revision, one.op, one.removed, one.sources) for one in indexed(store)[1:]]
+    assert told == [
+        (4, "upsert", 2, {"documents": {"0": 1}}),
+        (6, "upsert", 1, {}),
+        (8, "delete", 1, {"documents": {"0": 4}}),
+    ]
+
+
+def test_a_loss_that_several_events_of_a_run_make_is_told_once_and_owed_to_the_oldest(store, worker):
+    worker.apply(*numbered(document(1, LONG)))
+    worker.apply(*numbered(deletion(1, 1), document(1, "New.", revision=2), document(2), start=1))
+    assert [(one.revision, one.document_revision, one.chunks, one.removed) for one in indexed(store)] == [(6, 2, 1, 2)]
+    assert causes(store) == [Cause(*ZERO, 1)]
 
 
 def test_the_trace_of_a_document_goes_on_with_what_is_told_of_it(store, worker):
@@ -211,5 +288,5 @@ def test_the_trace_of_a_document_goes_on_with_what_is_told_of_it(store, worker):
     worker.work()
     (one,) = queued(store)
     assert one.output.headers["traceparent"] == b"00-a-b-01"
-    assert one.output.headers["ce_id"] == b"document:/d1.md@1"
+    assert one.output.headers["ce_id"] == b"document:/d1.md@3"
     assert (one.output.key, one.cause) == (b"d1.md", Cause(*ZERO, 0))

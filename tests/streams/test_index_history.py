@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -12,12 +11,12 @@ from infra.database import Store
 from infra.vectors.vector_store import VectorStoreFailed
 from processors.documents.identity import embedded_text, labels_of
 from schemas.documents import document_key
-from schemas.index_tables import WORD_TABLES, chunks, document_labels, document_principals, documents, placements
-from schemas.tables import GROUPS
+from schemas.index_tables import chunks, document_labels, document_principals, documents, placements
 from streams.crashing import POINTS
+from tests.examples import examples
 from tests.fake_vectors import FakeVectorStore
 from tests.streams.fakes import Clock, CrashAt, Killed
-from tests.streams.index_worker import Worker, check, collection, indexed, numbered, prepare, rows, word_ids
+from tests.streams.index_worker import Worker, check, collection, emptied, indexed, numbered, prepare, rows, word_ids
 
 SECTIONS = [f"## {head}\n\n{text}" for head in ("Pumps", "Valves") for text in ("It moves.", "It stops.", "It leaks.")]
 
@@ -212,15 +211,8 @@ def searchable(worker: Worker) -> list[tuple]:
     return sorted(found)
 
 
-def emptied(store: Store) -> Store:
-    with store.write() as connection:
-        for name in [*(table.name for group in GROUPS.values() for table in group.sorted_tables), *WORD_TABLES]:
-            connection.execute(sa.text(f"DELETE FROM {name}"))
-    return prepare(store)
-
-
 def built_from(store: Store, finals: Sequence[dict]) -> list[tuple]:
-    worker = Worker(emptied(store), Clock(), FakeVectorStore())
+    worker = Worker(prepare(emptied(store)), Clock(), FakeVectorStore())
     if finals:
         worker.apply(*numbered(*finals))
     worker.rest()
@@ -229,14 +221,14 @@ def built_from(store: Store, finals: Sequence[dict]) -> list[tuple]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(history=st.lists(step, max_size=10))
 def test_at_rest_the_index_equals_one_built_from_the_final_documents_alone(store, history):
-    life = Life(emptied(store))
+    life = Life(prepare(emptied(store)))
     for one in history:
         life.live(one)
     worker = life.rest()

@@ -48,7 +48,7 @@ def test_work_embeds_writes_confirms_and_tells(store, worker):
     worker.work()
     check(worker)
     (told,) = indexed(store)
-    assert (told.document_id, told.tenant, told.revision, told.op) == ("d1.md", "x", 1, "upsert")
+    assert (told.document_id, told.tenant, told.revision, told.op) == ("d1.md", "x", 3, "upsert")
     assert (told.chunks, told.embedded, told.removed) == (2, 2, 0)
     assert (told.sources, causes(store)) == ({"documents": {"0": 1}}, [Cause(*ZERO, 0)])
     counters = worker.counters
@@ -107,7 +107,7 @@ def test_a_deletion_removes_the_rows_and_is_told(store, worker):
     worker.apply(*numbered(deletion(1), start=1))
     worker.work()
     told = indexed(store)[-1]
-    assert (told.op, told.chunks, told.removed, told.revision) == ("delete", 0, 2, 2)
+    assert (told.op, told.chunks, told.removed, told.revision) == ("delete", 0, 2, 5)
     assert worker.counters.vectors_removed == 2
     check(worker)
 
@@ -124,6 +124,26 @@ def test_while_the_vector_store_is_away_the_stream_goes_on_and_vectors_follow_wh
     worker.vectors.recover()
     worker.rest()
     assert len(indexed(store)) == 2
+    check(worker)
+
+
+def test_while_the_vector_store_is_away_what_is_gone_is_told_once_and_what_stands_when_it_is_back(store, worker):
+    worker.apply(*numbered(document(1, LONG), document(2, "Two.")))
+    worker.rest()
+    worker.vectors.fail()
+    worker.apply(*numbered(document(1, LONG.replace("water", "oil"), revision=1), deletion(2, 1), start=2))
+    for _ in range(3):
+        worker.work()
+        worker.clock.now += 400.0
+    away = indexed(store)[2:]
+    assert [(told.document_id, told.revision, told.op) for told in away] == [
+        ("d1.md", 4, "upsert"),
+        ("d2.md", 4, "delete"),
+    ]
+    worker.vectors.recover()
+    worker.rest()
+    back = indexed(store)[4:]
+    assert sorted((told.document_id, told.revision) for told in back) == [("d1.md", 5), ("d2.md", 5)]
     check(worker)
 
 
@@ -176,7 +196,7 @@ def test_what_changes_while_it_is_embedded_is_told_then_done_again(store, worker
     newer = numbered(document(1, "New words.", revision=1), start=1)
     worker.embedder.meanwhile = lambda: worker.apply(*newer)
     worker.work()
-    assert [(told.revision, told.embedded) for told in indexed(store)] == [(1, 1), (2, 1)]
+    assert [(told.revision, told.embedded) for told in indexed(store)] == [(4, 0), (3, 1), (5, 1)]
     assert len(rows(store, vectors)) == 1
     check(worker)
 
@@ -187,7 +207,7 @@ def test_of_a_text_that_is_deleted_while_it_is_embedded_nothing_stays(store, wor
     worker.embedder.meanwhile = lambda: worker.apply(*gone)
     worker.work()
     assert (rows(store, vectors), worker.vectors.rows(collection(store))) == ([], {})
-    assert [told.op for told in indexed(store)] == ["upsert", "delete"]
+    assert [(told.revision, told.op) for told in indexed(store)] == [(4, "delete"), (3, "upsert"), (5, "delete")]
     check(worker)
 
 
@@ -210,7 +230,7 @@ def test_of_a_document_that_is_erased_while_it_is_embedded_nothing_is_written(st
 
 def test_every_input_partition_that_waits_is_told(store, worker):
     worker.apply(*numbered(document(1)))
-    worker.apply(*numbered(document(1, "More.", revision=1), partition=1))
+    worker.apply(*numbered(document(1, revision=1), partition=1))
     worker.work()
     assert causes(store) == [Cause(*ZERO, 0), Cause(*ONE, 0)]
 
@@ -238,7 +258,7 @@ def test_a_worker_killed_at_any_point_of_the_work_leaves_the_same_index(store, n
         worker.work()
     again = Worker(store, worker.clock, worker.vectors)
     again.rest()
-    assert [told.revision for told in indexed(store)] == [1]
+    assert [told.revision for told in indexed(store)] == [3]
     check(again)
 
 
@@ -254,7 +274,7 @@ def test_new_rows_go_to_every_collection_of_the_model_and_old_ones_leave_all(sto
     worker.apply(*numbered(deletion(1), start=1))
     worker.work()
     assert worker.vectors.rows(collection(store)) == worker.vectors.rows(building) == {}
-    assert [told.removed for told in indexed(store)] == [0, 1]
+    assert [(told.revision, told.removed) for told in indexed(store)] == [(3, 0), (4, 1), (5, 1)]
 
 
 def test_another_model_does_not_use_the_vectors_of_this_one(store, worker):

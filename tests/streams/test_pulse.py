@@ -55,9 +55,11 @@ def test_a_heartbeat_tells_how_the_worker_is(pulse, tmp_path, store, progress):
     progress.newest_event_at = 5.0
     pulse.state = "running"
     pulse.partitions = lambda: [PartitionState(topic=REVIEWS, partition=1, fence=4, end=9)]
+    pulse.circuits = lambda: {"https://models.example": 1_030.0}
     pulse.look()
     pulse.beat()
     (beat,) = read_heartbeats(tmp_path)
+    assert beat.circuits == {"https://models.example": 1_030.0}
     assert (beat.agent, beat.slot, beat.pid, beat.state) == ("digest", 0, os.getpid(), "running")
     assert (beat.outbox_depth, beat.work_depth, beat.timer_depth) == (1, 0, 0)
     assert (beat.counters.events, beat.newest_event_at, beat.batch_started_at) == (12, 5.0, None)

@@ -6,6 +6,7 @@ import pytest
 from infra.places import StorePlace
 from infra.store_errors import StoreMissing
 from infra.vectors.vector_store import VectorStoreFailed
+from processors.search.passages import mixed
 from schemas.documents import document_key, review_key
 from schemas.hits import ChunkPlace
 from schemas.index_tables import collections
@@ -45,7 +46,7 @@ def test_the_score_is_made_of_its_parts_and_falls(world):
     for passage in passages:
         parts = passage.hit.parts
         assert parts["whole"] == pytest.approx((parts["vector"] + parts["words"]) / 2)
-        assert passage.hit.score == pytest.approx(0.6 * parts["whole"] + 0.4 * parts["sentence"])
+        assert passage.hit.score == pytest.approx(mixed(parts["whole"], parts["sentence"]))
         assert all(0 <= part <= 1.000001 for part in parts.values())
     scores = [passage.hit.score for passage in passages]
     assert len(scores) == 12
@@ -129,6 +130,17 @@ def test_no_sentence_of_a_hidden_document_reaches_the_model(store):
     world.put("open", TENT)
     world.retrieval().search(Query("zipper"))
     assert not [text for text in world.embedder.asked if "broke" in text]
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_question_is_embedded_once(world, failing):
+    world.put("guide", ZIPPER)
+    if failing:
+        world.vectors.fail(None, "search")
+    world.embedder.asked.clear()
+    found = world.retrieval().search(Query("zipper"))
+    assert found.passages[0].hit.parts["sentence"] > 0
+    assert world.embedder.asked.count("zipper") == 1
 
 
 @pytest.mark.parametrize("missing", ["vectors", "embedder"])

@@ -1,12 +1,12 @@
 """Random histories of one product's points, and of calls that come late, fail or die: what is gone leaves no word."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
@@ -17,7 +17,6 @@ from infra.leases import Leased
 from models.extractive import ExtractiveWriter
 from models.ports import WriteFailure, WriteRequest, Written
 from processors.texts.material import material_change
-from schemas.heartbeats import Counters
 from schemas.points import Evidence, Forgotten, Point, Points, Reading
 from schemas.summaries import Summary
 from schemas.tables import fences as fences_table
@@ -26,7 +25,8 @@ from schemas.tables import outbox as outbox_table
 from streams.summarize import Pace, SummarizeHandler
 from streams.summary_records import reading_of
 from streams.work import WorkLimits, WorkService
-from streams.writing import Writing, WritingJob
+from streams.writing import WritingJob
+from tests.examples import examples
 from tests.processors.any_points import ANY
 from tests.processors.readings import band, reading
 from tests.streams.fakes import (
@@ -38,6 +38,7 @@ from tests.streams.fakes import (
     Killed,
     NoPublisher,
     applier,
+    make_writing,
     points_of,
     raw,
     run,
@@ -59,7 +60,7 @@ STEPS = st.one_of(
     st.tuples(st.just("delete"), PLACES),
     st.tuples(st.just("clear")),
     st.tuples(st.just("deliver"), st.integers(1, 4), st.sampled_from([None, None, "in_transaction", "after_commit"])),
-    st.tuples(st.just("lease"), st.integers(0, 1), st.sampled_from(["text", "text", "busy", "refused"])),
+    st.tuples(st.just("lease"), st.integers(0, 1), st.sampled_from(["text", "text", "busy", "refused", "rejected"])),
     st.tuples(st.just("conclude"), st.integers(0, 3), st.sampled_from([None, None, None, "work_in_transaction"])),
     st.tuples(st.just("restart"), st.integers(0, 1)),
     st.tuples(st.just("write")),
@@ -135,9 +136,9 @@ def text_of(given: Reading) -> str:
 
 
 class Quoting:
-    """A writer that quotes whatever it is given."""
+    """A writer that quotes whatever it is given, also when it fails for ever."""
 
-    model, prompt_version, parameters = "m1", "v1", "{}"
+    model, prompt_version, parameters, endpoint = "m1", "v1", "{}", ""
 
     def __init__(self, engine: str, refreshes: bool) -> None:
         self.engine = engine
@@ -147,14 +148,10 @@ class Quoting:
     async def write(self, requests: Sequence[WriteRequest]) -> list[Written | WriteFailure]:
         if self.mood == "text":
             return [Written(f"{self.engine} {text_of(request.reading)}") for request in requests]
+        if self.mood == "rejected":
+            said = [f"{self.engine} {text_of(request.reading)}" for request in requests]
+            return [WriteFailure(one, retryable=False, lasting=True) for one in said]
         return [WriteFailure(self.mood, self.mood == "busy") for _ in requests]
-
-
-def finished(call: Coroutine[Any, Any, Any]) -> Any:
-    """Return the result of a coroutine that waits for nothing."""
-    with pytest.raises(StopIteration) as end:
-        call.send(None)
-    return end.value.value
 
 
 @dataclass(frozen=True)
@@ -191,7 +188,7 @@ class World:
 
     def _service(self, worker: int, crash: Callable[[str], None] = lambda _: None) -> WorkService:
         fallback = Quoting("fallback", True)
-        writing = Writing(self.store, self.writer, fallback, topic=SUMMARIES, counters=Counters(), now=self.clock)
+        writing = make_writing(self.store, self.writer, fallback, now=self.clock)
         return WorkService(
             writing,
             self.store,
@@ -238,7 +235,7 @@ class World:
         if leased:
             self.writer.mood = mood
             jobs = service._performer.prepare(leased)
-            outcomes = finished(service._performer.call(jobs))
+            outcomes = asyncio.run(service._performer.call(jobs))
             self.in_flight += [InFlight(worker, *one) for one in zip(leased, jobs, outcomes, strict=True)]
 
     def conclude(self, place: int, crash: str | None = None) -> None:
@@ -303,7 +300,8 @@ class World:
             bytes(one) for row in self.rows(summaries) for one in (row.points, row.text_points, row.record) if one
         ]
         waiting = [row.value for row in self.rows(outbox_table)]
-        return [value.decode() for value in stored + waiting] + [row.output for row in self.rows(ledger)]
+        calls = [row.failure or row.output for row in self.rows(ledger)]
+        return [value.decode() for value in stored + waiting] + calls
 
     def check(self) -> None:
         """Hold what stands to what is forgotten; at rest or not."""
@@ -312,7 +310,7 @@ class World:
         newest = max([revision_and_value(row.value) for row in self.rows(outbox_table)] + [*self.topic.items()])
         assert not [words for words in self.gone if words in newest[1].decode()], "nothing newer was published"
         for entry in self.rows(ledger):
-            name = entry.output.split()[1]
+            name = (entry.failure or entry.output).split()[1]
             assert self.digest.counted[name].isdisjoint(self.gone), "the ledger kept an answer that counted it"
         for row in self.rows(summaries):
             assert (row.text_points is None) == (row.text_forgotten is None)
@@ -329,7 +327,7 @@ def alike(summary: Summary) -> Summary:
     return msgspec.structs.replace(summary, **same)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(refreshes=st.booleans(), steps=st.lists(STEPS, min_size=12, max_size=40))
 @example(refreshes=True, steps=[("add",), ("write",), ("overtake", "delete", -1)])  # what no text quotes came and went
 def test_nothing_of_a_forgotten_review_stays_whatever_comes_late_fails_or_dies(store, refreshes, steps):

@@ -23,8 +23,7 @@ from streams.shadows import Shadows
 from streams.summarize import Pace, SummarizeHandler
 from streams.timing import TimerService
 from streams.work import WorkLimits, WorkService
-from streams.writing import Writing
-from tests.streams.fakes import POINTS, REVIEWS, SUMMARIES, Encoder, FakeWriter, NoPublisher
+from tests.streams.fakes import POINTS, REVIEWS, SUMMARIES, Encoder, FakeWriter, NoPublisher, make_writing
 from tests.streams.virtual_world import PARTITIONS, Birth, Living, MemoryStore, World
 
 PATIENCE_S = 60.0
@@ -75,7 +74,7 @@ def summarize(*, cheap: bool) -> Birth:
         writer.refreshes = cheap
         pace = Pace(SLOW_S, SLOW_S, SLOW_S, cheap)
         handler = SummarizeHandler(store, topic=SUMMARIES, pace=pace, now=world.clock)
-        writing = Writing(store, writer, FakeWriter(), topic=SUMMARIES, counters=Counters(), now=world.clock)
+        writing = make_writing(store, writer, FakeWriter(), now=world.clock)
         return Living(handler, None, serving(store, world, SUMMARIZE, writing))
 
     return born

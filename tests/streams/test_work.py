@@ -13,12 +13,17 @@ from infra.database import Store
 from infra.ledger import Entry
 from infra.outbox import Cause
 from models.ports import WriteFailure, Written
+from processors.texts.ledger import canonical_input
 from schemas.heartbeats import Counters
 from schemas.points import Points
 from schemas.summaries import Summary
 from schemas.tables import ledger as ledger_table
-from schemas.tables import work
+from schemas.tables import outbox as outbox_table
+from schemas.tables import summaries as summaries_table
+from schemas.tables import usage, work
 from streams import work as working
+from streams.calling.accounts import Terms
+from streams.calling.asks import call_key
 from streams.summarize import Pace, SummarizeHandler
 from streams.work import WorkLimits, WorkService
 from streams.writing import Writing
@@ -33,6 +38,7 @@ from tests.streams.fakes import (
     NoPublisher,
     after_forgetting,
     applier,
+    make_writing,
     never,
     points_of,
     quoted,
@@ -58,6 +64,7 @@ class Agent:
     fallback: FakeWriter = field(default_factory=lambda: FakeWriter(Written("plain"), engine="fallback"))
     counters: Counters = field(default_factory=Counters)
     offsets: dict[int, int] = field(default_factory=lambda: {0: 0, 1: 0})
+    terms: Terms = field(default_factory=Terms)
 
     def take(self, *points: Points, partition: int = 0, **changed: object) -> None:
         start = self.offsets[partition]
@@ -67,7 +74,18 @@ class Agent:
         self.offsets[partition] += len(points)
 
     def writing(self) -> Writing:
-        return Writing(self.store, self.writer, self.fallback, topic=SUMMARIES, counters=self.counters, now=self.clock)
+        return self.writing_as(Writing)
+
+    def writing_as(self, kind: type[Writing]) -> Writing:
+        return make_writing(
+            self.store,
+            self.writer,
+            self.fallback,
+            counters=self.counters,
+            now=self.clock,
+            kind=kind,
+            terms=self.terms,
+        )
 
     def service(self, owner: str = "summarize-0", crash=never, performer=None, batch: int = 16) -> WorkService:
         return WorkService(
@@ -282,10 +300,9 @@ async def test_a_ledger_entry_found_at_commit_wins_over_our_own_answer(agent):
     agent.take(points_of(SMALL))
     async with serving(agent.service()):
         await agent.writer.entered.wait()
-        writing = agent.writing()
-        (job,) = writing.prepare([_leased()])
+        key = call_key(agent.writer, canonical_input(SMALL))
         with agent.store.write() as connection:
-            ledger.settle(connection, writing._entry(agent.writer, job.source.ledger_key, Written("theirs"), 1.0))
+            ledger.settle(connection, Entry(key, "fake", "m1", "v1", "theirs", 1, 1, 1.0, agent.clock.now))
         agent.writer.gate.set()
         await until(lambda: not agent.rows())
     assert agent.texts() == [None, "theirs"]
@@ -305,10 +322,7 @@ async def test_points_that_move_between_decision_and_write_are_not_lost(agent):
             return decided
 
     agent.take(points_of(SMALL))
-    performer = Overtaken(
-        agent.store, agent.writer, agent.fallback, topic=SUMMARIES, counters=agent.counters, now=agent.clock
-    )
-    async with serving(agent.service(performer=performer)):
+    async with serving(agent.service(performer=agent.writing_as(Overtaken))):
         await until(lambda: len(agent.summaries()) == 3)
     last = agent.summaries()[-1]
     assert (last.revision, last.text, last.text_revision, last.bands) == (3, "text 1", 1, LARGE.bands)
@@ -499,3 +513,63 @@ async def test_the_trace_of_the_newest_points_goes_on_with_the_text(agent):
     with agent.store.read() as connection:
         traces = [one.output.headers["traceparent"] for one in outbox.oldest(connection, [ZERO], 10)]
     assert (agent.texts(), traces) == ([None, "text 1"], [b"00-a-b-01"] * 2)
+
+
+DOWN = WriteFailure("503", retryable=True, endpoint=True)
+
+
+async def test_while_an_endpoint_is_down_its_texts_wait_and_the_stream_goes_on(agent):
+    agent.terms = Terms(breaker_failures=1, breaker_s=100.0)
+    agent.writer.endpoint, agent.writer.answers = "https://models.example", [DOWN, DOWN]
+    started, service = agent.clock.now, agent.service(batch=1)
+    agent.take(*(points_of(SMALL, product_id=product_id) for product_id in "a"))
+    async with serving(service):
+        await until(lambda: bool(agent.rows()[0].last_error))
+        agent.take(points_of(OTHER, product_id="b"), points_of(LARGE, product_id="c"))
+        await until(lambda: all(row.last_error for row in agent.rows()))
+        held = {row.key: row for row in agent.rows()}
+        assert [held[key].not_before for key in "bc"] == [started + 100] * 2
+        assert (agent.writer.calls, agent.texts()) == (1, [None] * 3)
+        agent.clock.now += 100  # the try fails, too, and nobody else is let through
+        await until(lambda: agent.writer.calls == 2)
+        await until(lambda: all(row.not_before >= agent.clock.now + 1 for row in agent.rows() if not row.lease_owner))
+        assert max(row.attempts for row in agent.rows()) == 2
+        agent.clock.now += 400
+        await until(lambda: not agent.rows())
+    assert (agent.writer.calls, agent.counters.circuits_opened) == (5, 1)
+    assert sorted(text for text in agent.texts() if text) == ["text 3", "text 4", "text 5"]
+
+
+async def test_a_replay_finds_every_call_in_the_ledger_also_those_that_failed_for_ever(agent):
+    rejected = WriteFailure("rejected twice", retryable=False, lasting=True)
+    agent.writer.answers = [Written("one", 7, 3), rejected]
+    for one, product_id in ((SMALL, "a"), (OTHER, "b"), (LARGE, "c")):
+        agent.take(points_of(one, product_id=product_id))
+        await serve(agent)
+    before = {summary.product_id: (summary.text, summary.writer) for summary in agent.summaries() if summary.text}
+    calls = agent.writer.calls + agent.fallback.calls
+    with agent.store.write() as connection:
+        for table in (summaries_table, outbox_table):
+            connection.execute(table.delete())
+    for one, product_id in ((SMALL, "a"), (OTHER, "b"), (LARGE, "c")):
+        agent.take(points_of(one, product_id=product_id))
+    await serve(agent)
+    after = {summary.product_id: (summary.text, summary.writer) for summary in agent.summaries() if summary.text}
+    assert (agent.writer.calls + agent.fallback.calls, agent.counters.ledger_hits) == (calls, 4)
+    assert after == before
+    assert {product_id for product_id, (_, stamp) in after.items() if stamp.instead_of} == {"b"}
+
+
+async def test_calls_are_as_many_as_there_are_keys_and_those_in_flight_at_crashes(agent):
+    points = [points_of(reading(positive=band(number + 6, [])), product_id=f"p{number}") for number in range(6)]
+    agent.take(*points)
+    for place in ("work_after_call", "work_in_transaction", "work_after_call"):
+        with pytest.raises(Killed):
+            async with asyncio.timeout(5):
+                await agent.service(crash=CrashAt(place), batch=1).run()
+    await serve(agent, agent.service(batch=1))
+    assert len(agent.entries()) == 6
+    assert 6 <= len(agent.writer.asked) <= 6 + 3 * 2  # two are in flight at each crash
+    with agent.store.read() as connection:
+        counted = sum(row.calls for row in connection.execute(sa.select(usage)))
+    assert 6 <= counted <= len(agent.writer.asked)  # a crash may come between a call and its being counted

@@ -10,16 +10,25 @@ from infra.outbox import Cause
 from infra.rows.summary_rows import load_summaries, put_summary
 from models.ports import WriteFailure, Written
 from processors.texts.ledger import canonical_input, ledger_key
-from schemas.heartbeats import Counters
 from schemas.points import FORGOTTEN_LIMIT, Points
 from schemas.summaries import Summary
 from schemas.tables import summaries
+from streams.calling.asks import call_key
 from streams.summarize import REFRESH, WRITING
 from streams.summary_records import make_row, show
 from streams.work import Failed
-from streams.writing import GONE, Writing
+from streams.writing import GONE
 from tests.processors.readings import band, point, reading
-from tests.streams.fakes import POINTS, START_S, SUMMARIES, Clock, FakeWriter, after_forgetting, points_of
+from tests.streams.fakes import (
+    POINTS,
+    START_S,
+    SUMMARIES,
+    FakeWriter,
+    after_forgetting,
+    chain_of,
+    make_writing,
+    points_of,
+)
 
 READING = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
 LESS = reading(positive=band(5, [point("Battery lasts long", 3, 5)]))
@@ -36,8 +45,7 @@ async def writing(store, writer):
     points = points_of(READING)
     with store.write() as connection:
         put_summary(connection, make_row(show(points, {}, None, START_S), 1, encode(points), None), 0)
-    fallback = FakeWriter(engine="fallback")
-    return Writing(store, writer, fallback, topic=SUMMARIES, counters=Counters(), now=Clock())
+    return make_writing(store, writer, FakeWriter(engine="fallback"))
 
 
 def leased(reason: str = "first text") -> Leased:
@@ -51,12 +59,14 @@ def test_the_work_it_does_is_the_work_that_is_recorded(writing):
 async def test_a_call_is_named_by_everything_that_decides_its_output(writing, writer):
     (job,) = writing.prepare([leased()])
     source = job.source
-    assert (source.request.reading, source.points_revision, source.shown_revision, job.paid) == (READING, 1, 1, None)
-    assert source.ledger_key == ledger_key("fake", "m1", "v1", "{}", canonical_input(READING))
+    assert (source.request.reading, source.points_revision, source.shown_revision) == (READING, 1, 1)
+    (first,) = await writing.call([job])
+    assert first.entry.ledger_key == ledger_key("fake", "m1", "v1", "{}", canonical_input(READING))
     for name in ("engine", "model", "prompt_version", "parameters"):
         standing = getattr(writer, name)
         setattr(writer, name, "other")
-        assert writing.prepare([leased()])[0].source.ledger_key != source.ledger_key
+        (answer,) = await writing.call(writing.prepare([leased()]))
+        assert answer.entry.ledger_key != first.entry.ledger_key
         setattr(writer, name, standing)
 
 
@@ -69,14 +79,14 @@ async def test_results_come_back_in_the_order_of_the_work(writing, writer, store
     failed, answer = await writing.call(jobs)
     assert failed == Failed("429", 7.0)
     assert (answer.product_id, answer.entry.output) == ("q", "second")
-    assert answer.entry.ledger_key == jobs[1].source.ledger_key
+    assert answer.entry.ledger_key == call_key(writer, canonical_input(jobs[1].source.request.reading))
     counters = writing._counters
     assert (counters.writer_calls, counters.writer_failures, counters.refreshes) == (2, 1, 1)
 
 
 async def test_a_fallback_that_fails_too_leaves_the_work_to_be_tried_again(writing, writer):
     writer.answers = [WriteFailure("refused", False)]
-    writing._fallback.answers = [WriteFailure("also refused", False)]
+    writing._chain.last.answers = [WriteFailure("also refused", False)]
     assert await writing.call(writing.prepare([leased()])) == [Failed("also refused", None)]
 
 
@@ -90,7 +100,7 @@ async def test_what_the_ledger_has_is_not_paid_again_and_cannot_be_mislabelled(w
     assert repeat.entry == replace(answer.entry, subject="p")
     assert (writer.calls, writing._counters.ledger_hits) == (1, 1)
     with pytest.raises(Moved), store.write() as connection:
-        writing.settle(connection, replace(answer, entry=replace(answer.entry, output="x")))
+        writing.settle(connection, replace(answer, text=replace(answer.text, entry=replace(answer.entry, output="x"))))
     with store.read() as connection:
         assert ledger.find(connection, [repeat.entry.ledger_key]) == {repeat.entry.ledger_key: repeat.entry}
 
@@ -189,9 +199,9 @@ async def test_no_answer_to_a_reading_that_counted_what_is_gone_is_kept(writing,
 
 async def test_an_answer_that_was_paid_for_another_product_is_kept_for_the_one_it_is_used_for(writing, store):
     show_points(store, points_of(READING, product_id="twin"))
-    (job,) = writing.prepare([leased()])
+    (theirs,) = await writing.call(writing.prepare([leased()]))
     with store.write() as connection:
-        ledger.settle(connection, replace((await writing.call([job]))[0].entry, subject="twin"))
+        ledger.settle(connection, replace(theirs.entry, subject="twin"))
     (job,) = writing.prepare([leased()])
     (answer,) = await writing.call([job])
     with store.write() as connection:
@@ -236,3 +246,59 @@ async def test_a_late_text_is_followed_by_another_only_where_it_does_not_fit(
         change.write(connection)
         assert leases.inputs(connection, WRITING, ["p"]) == ({"p": list(job_leased.causes)} if reasons else {})
         assert load_summaries(connection, ["p"])["p"].text_forgotten == 0
+
+
+REJECTED = WriteFailure("rejected twice", retryable=False, lasting=True)
+
+
+async def test_a_failure_for_ever_is_written_down_with_the_text_and_not_paid_again(writing, writer, store):
+    writer.answers = [REJECTED]
+    (job,) = writing.prepare([leased()])
+    (answer,) = await writing.call([job])
+    change, output = writing.decide(job, answer)
+    with store.write() as connection:
+        writing.settle(connection, answer)
+        change.write(connection)
+    stamp = decode(output.value, type=Summary).writer
+    assert (stamp.engine, stamp.instead_of, stamp.because) == ("fallback", "fake:m1", "rejected twice")
+    again = make_writing(store, writer, FakeWriter(engine="fallback"))
+    (repeat,) = await again.call(again.prepare([leased()]))
+    assert (repeat.entry.output, repeat.text.because, writer.calls) == ("text 1", "rejected twice", 1)
+    assert (writing._counters.writer_stand_ins, again._counters.ledger_hits) == (1, 2)
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+async def test_a_failure_for_ever_is_kept_though_the_text_must_wait_unless_what_it_read_is_gone(
+    store, writer, forgotten
+):
+    second = FakeWriter(WriteFailure("503", True), engine="second")
+    writer.answers = [REJECTED]
+    last = FakeWriter(engine="last")
+    show_points(store, points_of(READING))
+    writing = make_writing(store, writer, last, chain=chain_of(writer, last, second))
+    jobs = writing.prepare([leased()])
+    if forgotten:
+        show_points(store, after_forgetting(READING, 2, "r9"))
+    assert await writing.call(jobs) == [Failed("503", None)]
+    key = call_key(writer, canonical_input(READING))
+    with store.read() as connection:
+        kept = ledger.find(connection, [key])
+    assert [(entry.failure, entry.subject) for entry in kept.values()] == (
+        [] if forgotten else [("rejected twice", "p")]
+    )
+
+
+async def test_a_text_in_the_ledger_wins_over_our_failure_and_ours_over_a_failure_there(writing, writer, store):
+    (job,) = writing.prepare([leased()])
+    (answer,) = await writing.call([job])
+    failed = replace(answer.entry, output="", failure="rejected twice", subject="p")
+    with store.write() as connection:
+        ledger.settle(connection, failed)
+    with store.write() as connection:
+        writing.settle(connection, writing.paid(answer))
+        kept = ledger.find(connection, [failed.ledger_key])[failed.ledger_key]
+        assert (kept.output, kept.failure) == ("text 1", None)
+    stood_in = replace(answer, text=replace(answer.text, failures=(failed,)))
+    with store.write() as connection:
+        writing.settle(connection, stood_in)
+        assert ledger.find(connection, [failed.ledger_key])[failed.ledger_key] == kept

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from infra.ledger import all_said
 from infra.rows.answer_rows import basis_on
 from processors.language.wording import Run
 from schemas.answer_tables import answers, requests
@@ -75,7 +76,7 @@ def _outputs(connection: Connection) -> Iterator[tuple[str, object, bytes | None
     """Yield whatever may quote something: where it is, what it says, and the request it was made for, if known."""
     for table, key, said, asked in (
         (answers, answers.c.request_id, answers.c.record, answers.c.request_id),
-        (ledger, ledger.c.ledger_key, ledger.c.output, ledger.c.subject),
+        (ledger, ledger.c.ledger_key, all_said(), ledger.c.subject),
     ):
         after = ""
         query = sa.select(key.label("place"), said.label("said"), requests.c.record.label("asked"))

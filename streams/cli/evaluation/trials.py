@@ -18,6 +18,7 @@ from models.minilm.files import ModelUnusable
 from models.minilm.minilm import MiniLM
 from models.ports import Embedder, Embeddings
 from models.sentence_table import SentenceTable
+from processors.search.passages import WHOLE
 from schemas.documents import Document
 from schemas.hits import Passage
 from schemas.index_tables import documents
@@ -82,7 +83,7 @@ GRID = (
     Weights("words", 0.0, 0.0),
     Weights("vectors", 1.0, 0.0),
     Weights("words+vectors", 0.5, 0.0),
-    Weights("words+vectors+sentences", 0.5, 0.4),
+    Weights("words+vectors+sentences", 0.5, 1 - WHOLE),
 )
 
 

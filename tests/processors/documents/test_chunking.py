@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processors.documents import splitting
-from processors.documents.chunking import Piece, cut
+from processors.documents.blocks import Block, read_blocks
+from processors.documents.chunking import PARAGRAPH, Piece, cut
 from processors.documents.splitting import PROSE, runs, split
 
 LONGEST = 120
@@ -65,8 +66,14 @@ def test_every_word_of_a_document_stands_in_a_chunk_or_above_one(text):
 @given(documents())
 def test_chunks_have_room_are_not_blank_and_are_the_same_again(text):
     pieces = cut("Title", text, LONGEST)
-    assert all(0 < len(piece.text) <= LONGEST and piece.text.strip() for piece in pieces)
+    assert all(0 < len(piece.text) <= _room(piece.text) and piece.text.strip() for piece in pieces)
     assert pieces == cut("Title", text.replace("\n", "\r\n"), LONGEST)
+
+
+def _room(text):
+    """Return how long a chunk may be: twice as long if it is one paragraph."""
+    blocks = list(read_blocks(text))
+    return PARAGRAPH * LONGEST if [block.kind for block in blocks if isinstance(block, Block)] == ["prose"] else LONGEST
 
 
 @given(documents())
@@ -81,7 +88,7 @@ def test_every_line_of_a_chunk_stands_in_the_document(text):
 )
 def test_any_text_can_be_cut(text, longest):
     for piece in cut(None, text, longest):
-        assert 0 < len(piece.text) <= longest
+        assert 0 < len(piece.text) <= PARAGRAPH * longest
         assert "\x00" not in piece.text
 
 
@@ -161,6 +168,26 @@ def test_a_long_list_is_cut_between_its_items():
     items = [f"- item {count}\n  goes on\n\n  - with more" for count in range(30)]
     pieces = cut(None, "\n".join(items), 300)
     assert all(piece.text.startswith("- item ") and piece.text.endswith("- with more") for piece in pieces)
+
+
+def test_a_paragraph_up_to_twice_the_room_is_one_chunk_and_what_is_around_it_another():
+    sentence = "Nothing of this sentence is parted. "
+    paragraph = (sentence * 6).strip()
+    assert 200 < len(paragraph) < 2 * LONGEST
+    pieces = cut("T", f"before\n\n{paragraph}  \n\nafter\n\n## Next\n\n{paragraph}", LONGEST)
+    assert [piece.text for piece in pieces] == ["before", paragraph, "after", paragraph]
+    longer = cut("T", (sentence * 7).strip(), LONGEST)
+    assert len(longer) > 1
+    assert all(len(piece.text) <= LONGEST for piece in longer)
+
+
+def test_only_paragraphs_may_be_longer_than_the_room():
+    rows = "\n".join(f"| row {count} | value |" for count in range(8))
+    code = "```\n" + "\n".join(f"call_{count}()" for count in range(14)) + "\n```"
+    items = "\n".join(f"- item {count} of a list" for count in range(8))
+    for text in (f"| Name | What |\n|---|---|\n{rows}", code, items):
+        assert LONGEST < len(text) < PARAGRAPH * LONGEST
+        assert all(len(piece.text) <= LONGEST for piece in cut(None, text, LONGEST))
 
 
 def test_what_announces_a_list_is_not_parted_from_it():

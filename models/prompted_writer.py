@@ -1,0 +1,100 @@
+"""Have a language model write a summary, and hold every sentence against the points it names."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from models.ports import Completed, Completion, Decoding, Engine, Message, WriteFailure, WriteRequest, Written
+from models.prompting.prompts import Prompt
+from processors.texts.guarding.guard import check_sentences
+from processors.texts.guarding.sentences import Sentences
+from processors.texts.told import tell
+
+_AGAIN = (
+    "Some of this is not in the points: {reasons}. Write all sentences again, JSON only, and leave out what the points "
+    "do not say."
+)
+_TOLD_REASONS = 5
+
+
+@dataclass(slots=True)
+class _Spent:
+    """Tokens of all tries of one text."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def add(self, one: Completed | WriteFailure) -> None:
+        self.tokens_in += one.tokens_in
+        self.tokens_out += one.tokens_out
+
+
+class PromptedWriter:
+    """A ``Writer`` that asks a language model, twice if what it says is not borne out by the points.
+
+    Args:
+        engine: The model.
+        prompt: See ``models.prompting.prompts``; its inputs are some of ``material``, ``language``.
+        decoding: How it chooses its words.
+        language: Of the texts, as the prompt is told it; empty follows the reviews.
+    """
+
+    refreshes = False
+
+    def __init__(self, engine: Engine, prompt: Prompt, decoding: Decoding, language: str = "") -> None:
+        self._engine = engine
+        self._prompt = prompt
+        self._decoding = decoding
+        self._language = language
+        self.engine = engine.engine
+        self.endpoint = engine.endpoint
+        self.prompt_version = prompt.identity
+        self.parameters = decoding.canonical + (f"/{language}" if language else "")
+
+    @property
+    def model(self) -> str:
+        """See ``models.ports``: an adapter may be exchanged while it runs, and is another model then."""
+        return self._engine.model
+
+    async def write(self, requests: Sequence[WriteRequest]) -> Sequence[Written | WriteFailure]:
+        """Return one result a request, same order; an empty text where there is nothing to write about."""
+        return await asyncio.gather(*(self._write(request) for request in requests))
+
+    async def _write(self, request: WriteRequest) -> Written | WriteFailure:
+        material, spent = tell(request.reading), _Spent()
+        if not material:
+            return Written("")
+        inputs = {"material": msgspec.to_builtins(material), "language": self._language}
+        messages = self._prompt.render({name: inputs[name] for name in self._prompt.inputs})
+        reasons: list[str] = []
+        for _ in range(2):
+            said = await self._ask(messages, request.product_id, spent)
+            if isinstance(said, WriteFailure):
+                return said
+            sentences = _read(said)
+            guarded = None if isinstance(sentences, str) else check_sentences(sentences, material, self._language)
+            if guarded is not None and not guarded.reasons:
+                return Written(guarded.text, spent.tokens_in, spent.tokens_out, said)
+            reasons = [str(sentences)] if guarded is None else list(guarded.reasons)
+            told = _AGAIN.format(reasons="; ".join(reasons[:_TOLD_REASONS]))
+            messages = (*messages, Message("assistant", said), Message("user", told))
+        error = f"rejected twice: {'; '.join(reasons[:_TOLD_REASONS])}"
+        return WriteFailure(error, False, lasting=True, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
+
+    async def _ask(self, messages: Sequence[Message], key: str, spent: _Spent) -> str | WriteFailure:
+        completion = Completion(tuple(messages), self._decoding, schema=self._prompt.schema, key=key)
+        result = await self._engine.complete(completion)
+        spent.add(result)
+        if isinstance(result, Completed):
+            return result.text
+        return replace(result, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
+
+
+def _read(said: str) -> Sentences | str:
+    """Return the sentences, or why there are none."""
+    try:
+        return msgspec.json.decode(said, type=Sentences)
+    except msgspec.MsgspecError as error:
+        return f"it is not the JSON that was asked for ({error})"

@@ -1,0 +1,1 @@
+"""Whom to ask, how often, and for how much."""

@@ -1,0 +1,33 @@
+"""A language model that says what a test wrote down."""
+
+from collections import deque
+
+from models.ports import Completed, WriteFailure
+
+
+class ScriptedEngine:
+    """Answers in order; keeps what it was asked."""
+
+    engine = "openai"
+    model = "scripted"
+    endpoint = "https://model.example/v1"
+
+    def __init__(self, *answers):
+        self.answers = deque(answers)
+        self.asked = []
+        self.closed = False
+
+    async def complete(self, completion):
+        self.asked.append(completion)
+        answer = self.answers.popleft()
+        return answer if isinstance(answer, WriteFailure) else Completed(answer, tokens_in=100, tokens_out=10)
+
+    async def stream(self, completion):
+        answer = await self.complete(completion)
+        if isinstance(answer, Completed):
+            for word in answer.text.split(" "):
+                yield f"{word} "
+        yield answer
+
+    async def close(self):
+        self.closed = True
