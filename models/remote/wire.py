@@ -128,7 +128,7 @@ class Wire:
         if isinstance(error, httpx.ConnectTimeout):
             return WriteFailure("the endpoint took no connection in time", retryable=True, endpoint=True)
         if isinstance(error, TimeoutError | httpx.TimeoutException):
-            told = f"no answer within {given_s:.2g} s"
+            told = f"no answer within {round(given_s, 2):g} s"
             return WriteFailure(told, retryable=True, endpoint=given_s >= min(TELLING_S, self._timeout_s))
         told = "cannot connect to the endpoint" if isinstance(error, httpx.ConnectError) else "the connection broke"
         # The words of other errors may quote a header, and with it the key.

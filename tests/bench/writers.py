@@ -57,7 +57,8 @@ def run(data: Path | None, tell: Tell, limit: int | None = None, peer: str | Non
     tell(f"a real stack, and its points once more over the same ledger: {len(replayed):,} reviews")
     figures |= replay(replayed)
     tell("the batcher and a simulated model")
-    packed = batched(batching.REQUESTS if limit is None else min(batching.REQUESTS, 10 * limit))
+    requests = batching.REQUESTS if limit is None else min(batching.REQUESTS, 10 * limit)
+    packed = batched(requests)
     figures["padding_waste"] = packed[f"batcher_padding_waste_{batching.CONCURRENT_KEYS[-1]}"]
     for name, one in counted.items():
         figures |= by_way(name, one)
@@ -65,16 +66,17 @@ def run(data: Path | None, tell: Tell, limit: int | None = None, peer: str | Non
     tell(
         "continuous against static batching on one thread" if _llm(peer) else "no llm extra, no --peer: no local model"
     )
-    return told(names, len(replayed)), figures | continuous(peer)
+    return told(names, len(replayed), requests), figures | continuous(peer)
 
 
-def told(names: str, replayed: int) -> str:
+def told(names: str, replayed: int, requests: int) -> str:
     """Say what was measured on."""
     return (
         f"{names} reviews in their order, each read by itself (a slow stream: debouncing saves nothing); mature: of a "
         f"product with {MATURE} reviews before it; tokens: MiniLM's word pieces; price {PRICE} per million tokens "
-        f"in/out; batches of {BATCH} reviews; replay: {replayed:,} of the last set through Kafka, as a backlog and at {LIVE_PER_S:.0f} a second; batcher: "
-        f"{batching.REQUESTS:,} simulated requests at {', '.join(map(str, batching.CONCURRENT_KEYS))} concurrent keys"
+        f"in/out; batches of {BATCH} reviews; replay: {replayed:,} of the last set through Kafka, as a backlog and "
+        f"live, {LIVE_PER_S:.0f} a second; batcher: "
+        f"{requests:,} simulated requests at {', '.join(map(str, batching.CONCURRENT_KEYS))} concurrent keys"
     )
 
 
@@ -157,9 +159,11 @@ def replay(reviews: Sequence[Review]) -> Figures:
 @contextmanager
 def scripted_stack() -> Iterator[tuple[Stack, FakeEndpoint]]:
     """Run a stack whose writer is a model that repeats its points."""
-    with FakeEndpoint(says=parrot.answer) as endpoint:
-        with Stack(MILLRACE_WRITER="openai:scripted", MILLRACE_WRITER_URL=endpoint.url) as stack:
-            yield stack, endpoint
+    with (
+        FakeEndpoint(says=parrot.answer) as endpoint,
+        Stack(MILLRACE_WRITER="openai:scripted", MILLRACE_WRITER_URL=endpoint.url) as stack,
+    ):
+        yield stack, endpoint
 
 
 def read_points(stack: Stack) -> tuple[float, float]:

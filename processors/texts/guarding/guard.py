@@ -16,7 +16,7 @@ from processors.texts.guarding.points import Points
 from processors.texts.guarding.sentences import SaidSentence, Sentences
 from processors.texts.told import Told
 
-_MARKUP: Final = re.compile(r"https?://|www\.|[<>{}\[\]`|]|\*\*|\\")
+_MARKUP: Final = re.compile(r"https?://|www\.|[<>{}|]|\*\*|```|\]\(|\\")
 _SHOWN: Final = 60
 
 

@@ -46,7 +46,8 @@ class Points:
         self._judge = False
         for band, part in parts:
             self._bands.add(band)
-            self._words.update(words_of(part))
+            self._words.update(word.removesuffix("'s") for word in words_of(part))
+            self._words.update(names(part))
             for clause in _clauses(part):
                 self._judge |= _judges(clause)
                 for one, denied in _flagged(clause):

@@ -89,6 +89,12 @@ def test_what_they_do_not_say_is_refused_with_its_reason(text, points, told):
     assert told in reason
 
 
+@pytest.mark.parametrize("says", ["Stevie Wonder's best album", "I love Sony's sound", "The iPhone's case fits"])
+def test_a_headline_may_be_said_again_word_for_word_with_its_names(says):
+    told = [Told(id="P1", band="positive", says=says, label="x", reviews=3, of=9, percent=33, quotes=[])]
+    assert check_sentences(said(f"{says}."), told).reasons == []
+
+
 def test_the_others_are_kept_when_one_is_refused():
     both = Sentences(sentences=[*said("It boils quickly").sentences, *said("It is cheap.").sentences])
     guarded = check_sentences(both, KETTLE)
