@@ -1,6 +1,7 @@
 """``millrace COMMAND``, which is ``python -m streams COMMAND``."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,8 +14,11 @@ from streams.cli.root import root
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line and exit with its code, which one more Ctrl-C does not change any more."""
+    code = run(sys.argv[1:])
+    if code == Exit.INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

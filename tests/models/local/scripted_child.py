@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-MODE, RECORD = sys.argv[1], Path(sys.argv[-1])
+MODE, RECORD = (sys.argv[1], Path(sys.argv[-1])) if __name__ == "__main__" else ("", Path())
 
 
 def record(what: dict) -> None:

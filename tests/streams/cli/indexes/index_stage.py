@@ -13,9 +13,12 @@ from tests.fake_vectors import FakeVectorStore
 from tests.streams.fakes import REVIEWS, Clock, raw, review
 from tests.streams.index_worker import CHUNKING, LONGEST, FakeEmbedder, Worker, document, numbered, prepare
 
-TEXT = "Pump {0} moves water uphill all day long, nobody listens. It rests on Sundays; then pump {0}b does its work."
+TEXT = (
+    "Pump {0} moves water uphill all day long, nobody listens. It rests on Sundays; then pump {0}b does its work. "
+    "Who wants to see pump {0} takes the path behind the mill, past the second gate, and waits for the bell."
+)
 LONG = "\n\n".join(f"## Part {n}\n\n{TEXT.format(n)}" for n in range(3))
-"""Three chunks of more than 100 characters."""
+"""Three chunks of more than 200 characters: a paragraph may be twice as long as its room."""
 
 
 def hidden(_: str, __: int | None) -> Callable[[int], None]:
