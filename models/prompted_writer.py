@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from models.ports import Completed, Completion, Decoding, Engine, Message, WriteFailure, WriteRequest, Written
-from models.prompting.prompts import Prompt
+from models.prompting.prompts import Prompt, PromptError
 from processors.texts.guarding.guard import check_sentences
 from processors.texts.guarding.sentences import Sentences
 from processors.texts.told import tell
@@ -67,8 +67,11 @@ class PromptedWriter:
         if not material:
             return Written("")
         inputs = {"material": msgspec.to_builtins(material), "language": self._language}
-        messages = self._prompt.render({name: inputs[name] for name in self._prompt.inputs})
-        reasons: list[str] = []
+        try:
+            messages = self._prompt.render({name: inputs[name] for name in self._prompt.inputs})
+        except PromptError as error:
+            return WriteFailure(str(error), retryable=False)
+        faults: list[str] = []
         for _ in range(2):
             said = await self._ask(messages, request.product_id, spent)
             if isinstance(said, WriteFailure):
@@ -77,11 +80,12 @@ class PromptedWriter:
             guarded = None if isinstance(sentences, str) else check_sentences(sentences, material, self._language)
             if guarded is not None and not guarded.reasons:
                 return Written(guarded.text, spent.tokens_in, spent.tokens_out, said)
-            reasons = [str(sentences)] if guarded is None else list(guarded.reasons)
+            reasons = [str(sentences)] if guarded is None else guarded.reasons
+            faults = ["it was not the JSON that was asked for"] if guarded is None else guarded.faults
             told = _AGAIN.format(reasons="; ".join(reasons[:_TOLD_REASONS]))
             messages = (*messages, Message("assistant", said), Message("user", told))
-        error = f"rejected twice: {'; '.join(reasons[:_TOLD_REASONS])}"
-        return WriteFailure(error, False, lasting=True, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
+        why = f"rejected twice: {'; '.join(dict.fromkeys(faults[:_TOLD_REASONS]))}"  # published: nothing it said
+        return WriteFailure(why, False, lasting=True, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
 
     async def _ask(self, messages: Sequence[Message], key: str, spent: _Spent) -> str | WriteFailure:
         completion = Completion(tuple(messages), self._decoding, schema=self._prompt.schema, key=key)

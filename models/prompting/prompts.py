@@ -104,7 +104,7 @@ class Prompt:
             raise PromptError(f"prompt {self.name}: {told}")
         try:
             return _template(text).render(inputs).strip()
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
+        except (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise PromptError(f"prompt {self.name}: cannot be filled in: {error}") from error
 
 
@@ -175,7 +175,30 @@ def parse_prompt(source: str, where: str) -> Prompt:
     prompt = Prompt(name, version, str(front.get("about", "")), tuple(inputs), schema, cases, turns, source)
     for case in cases:
         prompt.render(case.inputs)
+    if schema is not None:
+        _check_schema(schema, cases, where)
     return prompt
+
+
+def _check_schema(schema: object, cases: Sequence[Case], where: str) -> None:
+    """Refuse a schema that no output could be held against, or that its own examples do not fit."""
+    from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]  # it ships no types
+    from referencing.exceptions import Unresolvable
+
+    from models.remote.spoken_json import UnfitError, fitting_json  # here: the commands' help needs none of it
+
+    if not isinstance(schema, dict):
+        raise PromptError(f"{where}: schema: a table, as JSON Schema has it")
+    try:
+        Draft202012Validator.check_schema(schema)
+        for case in cases:
+            fitting_json(case.output, schema)
+    except SchemaError as error:
+        raise PromptError(f"{where}: schema: {error.message}") from error
+    except UnfitError as error:
+        raise PromptError(f"{where}: a worked example does not fit the schema: {error}") from error
+    except (Unresolvable, re.error) as error:
+        raise PromptError(f"{where}: schema: {error}") from error
 
 
 def _split(source: str, where: str) -> tuple[str, str]:

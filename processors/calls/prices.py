@@ -51,6 +51,11 @@ class Prices:
         """Tell whether its tokens cost anything."""
         return any(self._of(model))
 
+    def knows(self, model: str) -> bool:
+        """Tell whether its price was told, be it nothing."""
+        bare = model.partition("#")[0]
+        return any(name in self.by_model for name in (model, bare, bare.partition("@")[0]))
+
     def cost(self, model: str, tokens_in: int, tokens_out: int) -> float:
         """Return what a call costs."""
         read, said = self._of(model)

@@ -32,13 +32,19 @@ def check_supported(settings: Settings) -> None:
     writer, answerer = settings.writer, settings.answer.use
     try:
         told = [writer.use, writer.other, answerer if answerer != "writer" else None]
-        names = [ModelName.parse(one) for one in told if one is not None]
-        check_names([*names, *ModelName.parse_all(writer.fallbacks)], writer.url)
-        Prices.parse(writer.prices)
+        names = [ModelName.parse(one) for one in told if one is not None] + [*ModelName.parse_all(writer.fallbacks)]
+        check_names(names, writer.url)
+        prices = Prices.parse(writer.prices)
+        unpriced = [one.model for one in names if one.kind == "openai" and not prices.knows(one.model)]
     except UnknownWriterError as error:
         raise SettingsError(error.message, error.remedy) from error
     except WrongPrices as error:
         raise SettingsError(f"writer.prices: {error}", "Correct MILLRACE_WRITER_PRICES.") from error
+    if unpriced and not (writer.budget_day is None and writer.budget_key is None):
+        what = f"writer.budget_day and budget_key: nobody told what {unpriced[0]} costs, so they would not hold"
+        raise SettingsError(what, f'Set MILLRACE_WRITER_PRICES="{unpriced[0]}=IN/OUT", or limit tokens instead.')
+    if writer.other is None and (writer.other_share > 0 or writer.other_prompt is not None):
+        raise SettingsError("writer.other_share: there is no other writer", f"Set MILLRACE_WRITER_OTHER={writer.use}.")
 
 
 def read_settings() -> Settings:

@@ -7,7 +7,7 @@ import pytest
 
 from models.ports import Decoding, WriteFailure, WriteRequest
 from models.prompted_writer import PromptedWriter
-from models.prompting.prompts import load_prompt
+from models.prompting.prompts import load_prompt, parse_prompt
 from schemas.points import Band, Bands, Evidence, FlagCounts, Metrics, Point, RatingCounts, Reading, ValueForMoney
 from tests.models.scripted_engine import ScriptedEngine
 
@@ -101,6 +101,20 @@ async def test_what_is_refused_twice_fails_for_good_with_all_it_cost(said):
     assert isinstance(result, WriteFailure)
     assert result.error.startswith("rejected twice: ")
     assert (result.retryable, result.lasting, result.tokens_in, result.tokens_out) == (False, True, 200, 20)
+
+
+async def test_why_it_was_refused_repeats_none_of_its_words():
+    hostile = sentences(("It boils <script>alert(1)</script> 17 times faster than Acme.", "P1"))
+    result = await write(ScriptedEngine(hostile, hostile))
+    assert not any(word in result.error for word in ("script", "17", "Acme"))
+
+
+async def test_a_prompt_that_cannot_be_filled_in_fails_instead_of_ending_the_worker():
+    front = '+++\nname = "own"\nversion = 1\ninputs = ["material"]\n+++\n'
+    prompt = parse_prompt(front + "[user]\n{{ 1 // (material | length - 2) }}\n", "own.md")
+    (result,) = await PromptedWriter(ScriptedEngine(), prompt, Decoding(9)).write([WriteRequest("p", READING)])
+    assert isinstance(result, WriteFailure)
+    assert (result.retryable, "cannot be filled in" in result.error) == (False, True)
 
 
 async def test_a_failure_of_the_model_is_passed_on_with_what_the_first_try_cost():

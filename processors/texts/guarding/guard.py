@@ -26,11 +26,13 @@ class Guarded:
 
     Args:
         text: The sentences that are, joined.
-        reasons: Why the others are not, one line each; empty when all are.
+        reasons: Why the others are not, one line each with their first words; empty when all are.
+        faults: The same in general: none of their words.
     """
 
     text: str
     reasons: list[str]
+    faults: list[str]
 
 
 def check_sentences(said: Sentences, material: Sequence[Told], language: str = "") -> Guarded:
@@ -58,29 +60,39 @@ def check_sentences(said: Sentences, material: Sequence[Told], language: str = "
         '"It is not quiet." denies what its points do not deny'
     """
     known = {one.id: one for one in material}
-    kept, reasons = [], []
+    kept, reasons, faults = [], [], list[str]()
     for sentence in said.sentences:
         text = visible(sentence.text)
         reason = _wrong(text, sentence, known, strict=not language)
         if reason is None:
             kept.append(text if text[-1] in ".!?\u2026" else f"{text}.")
         else:
-            reasons.append(f'"{text[:_SHOWN]}" {reason}')
-    return Guarded(" ".join(kept), reasons)
+            reasons.append(f'"{text[:_SHOWN]}" {reason.told}')
+            faults.append(reason.fault)
+    return Guarded(" ".join(kept), reasons, faults)
 
 
-def _wrong(text: str, sentence: SaidSentence, known: dict[str, Told], *, strict: bool) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """Why a sentence is refused: to the model, with its words, and to everybody, without."""
+
+    told: str
+    fault: str
+
+
+def _wrong(text: str, sentence: SaidSentence, known: dict[str, Told], *, strict: bool) -> _Wrong | None:
     strange = [name for name in sentence.points if name not in known]
     if strange:
-        return f"rests on {strange[0][:20]!r}, which is no point"
+        return _Wrong(f"rests on {strange[0][:20]!r}, which is no point", "rests on what is no point")
     if not text or _MARKUP.search(text):
-        return "has markup or an address, or nothing, in it"
+        return _Wrong(*["has markup or an address, or nothing, in it"] * 2)
     told = [known[name] for name in sentence.points]
     number = wrong_number(text, told)
     if number is not None:
-        return f"says {number}, which its points do not"
+        return _Wrong(f"says {number}, which its points do not", "says a number that its points do not")
     points = Points([(one.band, part) for one in told for part in (one.says, one.label, *one.quotes)])
     word = points.unsaid(text) if strict else points.strange_name(text)
     if word is not None:
-        return f'says "{word}", which its points do not'
-    return points.turned(text) if strict else None
+        return _Wrong(f'says "{word}", which its points do not', "says a word that its points do not")
+    turned = points.turned(text) if strict else None
+    return None if turned is None else _Wrong(turned, turned)

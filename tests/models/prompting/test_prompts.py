@@ -65,6 +65,25 @@ def test_what_is_no_prompt_is_told_with_its_file_and_the_fix(source, told):
     assert told in str(caught.value)
 
 
+CASE = '[[cases]]\noutput = "{}"\n[cases.inputs]\nthing = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        ('schema = "text"', "schema: a table"),
+        ('schema = { type = "strin" }', "schema: 'strin' is not valid"),
+        ('schema = { properties = "a" }', "schema: 'a' is not of type 'object'"),
+        ('schema = { "$ref" = "https://example.com/s.json" }', "schema: "),
+        ('schema = { type = "object", required = ["a"] }', "worked example does not fit the schema: $: 'a'"),
+    ],
+)
+def test_a_schema_that_nothing_could_fit_is_refused_before_anybody_pays(schema, told):
+    with pytest.raises(PromptError, match=r"mine") as caught:
+        mine(MINE.replace('inputs = ["thing"]\n', f'inputs = ["thing"]\n{schema}\n{CASE}'))
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("inputs", [{}, {"thing": 1, "more": 2}])
 def test_missing_and_unknown_inputs_are_refused(inputs):
     with pytest.raises(PromptError, match="takes thing"):

@@ -4,6 +4,7 @@ from infra.errors import SettingsError
 from infra.settings import Settings
 from streams.cli.context import check_supported
 
+BUDGET = {"MILLRACE_WRITER": "openai:m", "MILLRACE_WRITER_BUDGET_DAY": "1"}
 URL = {"MILLRACE_WRITER_URL": "https://models.example/v1"}
 
 
@@ -12,6 +13,7 @@ URL = {"MILLRACE_WRITER_URL": "https://models.example/v1"}
     [
         {},
         {"MILLRACE_WRITER": "openai:m", "MILLRACE_WRITER_PRICES": "m=1/2", **URL},
+        {**BUDGET, "MILLRACE_WRITER_PRICES": "m=0/0", **URL},
         {"MILLRACE_WRITER_FALLBACKS": "openai:a, extractive", "MILLRACE_ANSWER_USE": "openai:b", **URL},
     ],
 )
@@ -28,6 +30,17 @@ def test_writers_that_can_be_there_are_taken(environ):
         ({"MILLRACE_WRITER_FALLBACKS": "openai:m"}, "openai:m needs an endpoint", "MILLRACE_WRITER_URL"),
         ({"MILLRACE_WRITER_FALLBACKS": "gpt-x"}, "writer 'gpt-x' is unknown", "openai:MODEL"),
         ({"MILLRACE_WRITER": "local:/nowhere"}, "there is no model in this folder", "as transformers saves it"),
+        (
+            {
+                "MILLRACE_WRITER": "openai:m",
+                "MILLRACE_WRITER_BUDGET_DAY": "1",
+                "MILLRACE_WRITER_PRICES": "n=1/2",
+                **URL,
+            },
+            "nobody told what m costs",
+            "m=IN/OUT",
+        ),
+        ({"MILLRACE_WRITER_OTHER_SHARE": "0.5"}, "there is no other writer", "MILLRACE_WRITER_OTHER"),
         ({"MILLRACE_WRITER_PRICES": "m=cheap"}, "writer.prices: 'm=cheap' is no price", "MILLRACE_WRITER_PRICES"),
     ],
 )
