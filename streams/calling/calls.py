@@ -110,7 +110,7 @@ class Calls(Generic[M, Request]):
         self._counters.writer_calls += len(asks)
         self._counters.refreshes += sum(ask.refresh for ask in asks.values())
         started = time.monotonic()
-        results = await self._results(model, [ask.request for ask in asks.values()])
+        results = await self._invoke(model, [ask.request for ask in asks.values()])
         latency_ms = (time.monotonic() - started) * 1000
         self.circuits.note(model.endpoint, results)
         made, costs = dict[str, Made](), []
@@ -121,14 +121,6 @@ class Calls(Generic[M, Request]):
         failures = sum(isinstance(result, WriteFailure) for result in results)
         await self._record(model, Bill(len(asks), failures, 0, latency_ms, costs))
         return made
-
-    async def _results(self, model: M, requests: Sequence[Request]) -> Sequence[Written | WriteFailure]:
-        try:
-            return await self._invoke(model, requests)
-        except Exception as error:
-            log.exception("writer broke", engine=model.engine, model=model.model)
-            failure = WriteFailure(f"the writer broke: {type(error).__name__}", retryable=False, endpoint=True)
-            return [failure] * len(requests)
 
     def _taken(
         self, model: M, key: str, ask: Ask[Request], result: Written | WriteFailure, latency_ms: float, cost: float

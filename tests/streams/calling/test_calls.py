@@ -118,16 +118,6 @@ async def test_a_failure_that_may_pass_is_never_kept(make, writer):
     assert writer.calls == 3
 
 
-async def test_a_writer_that_breaks_is_a_failure_that_is_counted_and_ends_nothing(make, store, writer, monkeypatch):
-    async def broken(_requests):
-        raise KeyError("a fault of a prompt")
-
-    monkeypatch.setattr(writer, "write", broken)
-    (failure,) = await make().ask(writer, [ask("a")])
-    assert (failure.error, failure.retryable, failure.lasting) == ("the writer broke: KeyError", False, False)
-    assert (usage(store).calls, usage(store).failures) == (1, 1)
-
-
 async def test_equal_texts_asked_for_at_the_same_time_are_one_call(make, store, writer):
     calls, counters = make(), Counters()
     calls._counters = counters
