@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from models.ports import Completed, Completion, Decoding, Engine, Message, WriteFailure, WriteRequest, Written
-from models.prompting.prompts import Prompt, PromptError
+from models.ports import Completed, Completion, Message, WriteFailure, WriteRequest, Written
+from models.prompted import Prompted
 from processors.texts.guarding.guard import check_sentences
 from processors.texts.guarding.sentences import Sentences
 from processors.texts.told import tell
@@ -31,32 +31,13 @@ class _Spent:
         self.tokens_out += one.tokens_out
 
 
-class PromptedWriter:
+class PromptedWriter(Prompted):
     """A ``Writer`` that asks a language model, twice if what it says is not borne out by the points.
 
-    Args:
-        engine: The model.
-        prompt: See ``models.prompting.prompts``; its inputs are some of ``material``, ``language``.
-        decoding: How it chooses its words.
-        language: Of the texts, as the prompt is told it; empty follows the reviews.
+    Its prompt takes some of ``material`` and ``language``; see ``models.prompted`` for the rest.
     """
 
     refreshes = False
-
-    def __init__(self, engine: Engine, prompt: Prompt, decoding: Decoding, language: str = "") -> None:
-        self._engine = engine
-        self._prompt = prompt
-        self._decoding = decoding
-        self._language = language
-        self.engine = engine.engine
-        self.endpoint = engine.endpoint
-        self.prompt_version = prompt.identity
-        self.parameters = decoding.canonical + (f"/{language}" if language else "")
-
-    @property
-    def model(self) -> str:
-        """See ``models.ports``: an adapter may be exchanged while it runs, and is another model then."""
-        return self._engine.model
 
     async def write(self, requests: Sequence[WriteRequest]) -> Sequence[Written | WriteFailure]:
         """Return one result a request, same order; an empty text where there is nothing to write about."""
@@ -66,11 +47,9 @@ class PromptedWriter:
         material, spent = tell(request.reading), _Spent()
         if not material:
             return Written("")
-        inputs = {"material": msgspec.to_builtins(material), "language": self._language}
-        try:
-            messages = self._prompt.render({name: inputs[name] for name in self._prompt.inputs})
-        except PromptError as error:
-            return WriteFailure(str(error), retryable=False)
+        messages = self._messages({"material": msgspec.to_builtins(material)})
+        if isinstance(messages, WriteFailure):
+            return messages
         faults: list[str] = []
         for _ in range(2):
             said = await self._ask(messages, request.product_id, spent)
