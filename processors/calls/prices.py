@@ -53,8 +53,7 @@ class Prices:
 
     def knows(self, model: str) -> bool:
         """Tell whether its price was told, be it nothing."""
-        bare = model.partition("#")[0]
-        return any(name in self.by_model for name in (model, bare, bare.partition("@")[0]))
+        return self._told(model) is not None
 
     def cost(self, model: str, tokens_in: int, tokens_out: int) -> float:
         """Return what a call costs."""
@@ -62,10 +61,13 @@ class Prices:
         return (read * tokens_in + said * tokens_out) / PER
 
     def _of(self, model: str) -> tuple[float, float]:
+        return self._told(model) or (0.0, 0.0)
+
+    def _told(self, model: str) -> tuple[float, float] | None:
         """Find the price of a model, with its adapter and hash or without: ``NAME@HASH#ADAPTER@HASH``."""
         bare = model.partition("#")[0]
-        known = [name for name in (model, bare, bare.partition("@")[0]) if name in self.by_model]
-        return self.by_model[known[0]] if known else (0.0, 0.0)
+        names = (model, bare, bare.partition("@")[0])
+        return next((self.by_model[name] for name in names if name in self.by_model), None)
 
 
 def _price(part: str) -> tuple[str, tuple[float, float]]:
