@@ -44,12 +44,14 @@ class Written:
         tokens_in: Read by the model, all tries together.
         tokens_out: Said by it, all tries together.
         said: The model's own words where ``text`` was made out of them: sentences with what each rests on.
+        model: Who said it, as its ``model`` was then; none where that cannot change during a call.
     """
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
     said: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class WriteFailure:
             ledger keeps it, so that it is not paid again.
         tokens_in: Read by the model all the same.
         tokens_out: Said by it all the same.
+        asked: Whether a request left at all; one that waited for its turn in vain says nothing of the endpoint.
+        over_budget: Whether the call was not made because a budget of the day is spent.
     """
 
     error: str
@@ -74,6 +78,8 @@ class WriteFailure:
     lasting: bool = False
     tokens_in: int = 0
     tokens_out: int = 0
+    asked: bool = True
+    over_budget: bool = False
 
 
 class Writer(Protocol):
@@ -145,11 +151,19 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a language model said."""
+    """What a language model said.
+
+    Args:
+        text: All of it.
+        tokens_in: Read by the model.
+        tokens_out: Said by it.
+        model: Who said it, as ``Engine.model`` was when it was asked; none where that cannot change.
+    """
 
     text: str
     tokens_in: int
     tokens_out: int
+    model: str | None = None
 
 
 class Engine(Protocol):
