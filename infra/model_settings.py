@@ -42,6 +42,26 @@ class AnswerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """Which features are kept, and where they are served."""
+
+    module: Annotated[
+        str | None, Meaning("your Python module with feature tables, as shop.features; empty keeps none")
+    ] = None
+    run_size: Annotated[int, Meaning("records of one partition handled in one transaction, at most", minimum=1)] = 1_000
+    cached_keys: Annotated[int, Meaning("keys kept in memory", minimum=1)] = 20_000
+    function_s: Annotated[float, Meaning("longest time a feature function may take, seconds", minimum=0.001)] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """Where the gateway listens."""
+
+    host: Annotated[str, Meaning("address it listens at; 0.0.0.0 lets other machines ask")] = "127.0.0.1"
+    port: Annotated[int, Meaning("its port", minimum=1, maximum=65535)] = 8080
+
+
+@dataclass(frozen=True, slots=True)
 class WriterSettings:
     """Who writes the texts, when, and for how much."""
 

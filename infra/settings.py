@@ -10,7 +10,14 @@ from typing import Annotated, Any, Self, get_type_hints
 from urllib.parse import urlsplit
 
 from infra.errors import SettingsError
-from infra.model_settings import AnswerSettings, IndexSettings, LocalSettings, WriterSettings
+from infra.model_settings import (
+    AnswerSettings,
+    FeatureSettings,
+    GatewaySettings,
+    IndexSettings,
+    LocalSettings,
+    WriterSettings,
+)
 from infra.settings_reading import Declared, Meaning, Secret, check_known, declared, flatten, parse
 
 FILE_NAME = "millrace.toml"
@@ -157,6 +164,8 @@ class Settings:
     digest: DigestSettings = DigestSettings()
     index: IndexSettings = IndexSettings()
     answer: AnswerSettings = AnswerSettings()
+    features: FeatureSettings = FeatureSettings()
+    gateway: GatewaySettings = GatewaySettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
     origins: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False, compare=False)
