@@ -61,15 +61,24 @@ def worker_engine(place: StorePlace) -> Engine:
     return _sqlite(place, "rwc", BUSY_TIMEOUT_S, poolclass=QueuePool, pool_size=4)
 
 
-def outside_engine(place: StorePlace, mode: Mode, busy_timeout_s: float) -> Engine:
-    """Prepare connections that live for one transaction; nothing is ever made.
+def outside_engine(place: StorePlace, mode: Mode, busy_timeout_s: float, kept: int = 0) -> Engine:
+    """Prepare connections of somebody who is not the worker; nothing is ever made.
+
+    Args:
+        place: Where the store is.
+        mode: ``ro`` or ``rw``.
+        busy_timeout_s: Seconds to wait for SQLite's write lock.
+        kept: Connections that stay open between transactions, and at most; 0 opens one for each.
 
     Raises:
         StoreUnusable: If the driver is missing.
     """
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if kept:
+        pool = {"poolclass": QueuePool, "pool_size": kept, "max_overflow": 0, "pool_pre_ping": place.url is not None}
     if place.url is not None:
-        return _postgres(place, {**SERVER_LIMITS, **(LOOKING if mode == "ro" else {})}, poolclass=NullPool)
-    return _sqlite(place, mode, busy_timeout_s, poolclass=NullPool)
+        return _postgres(place, {**SERVER_LIMITS, **(LOOKING if mode == "ro" else {})}, **pool)
+    return _sqlite(place, mode, busy_timeout_s, **pool)
 
 
 def reading(connection: Connection) -> Connection:

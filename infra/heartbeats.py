@@ -35,7 +35,7 @@ def write_heartbeat(home: Path, heartbeat: Heartbeat) -> None:
     Raises:
         OSError: If the folder cannot be written.
     """
-    _replace(heartbeat_path(home, heartbeat.agent, heartbeat.slot), heartbeat)
+    replace_record(heartbeat_path(home, heartbeat.agent, heartbeat.slot), heartbeat)
 
 
 def write_supervision(home: Path, supervision: Supervision) -> None:
@@ -44,7 +44,7 @@ def write_supervision(home: Path, supervision: Supervision) -> None:
     Raises:
         OSError: If the folder cannot be written.
     """
-    _replace(_folder(home) / "supervisor.json", supervision)
+    replace_record(_folder(home) / "supervisor.json", supervision)
 
 
 def read_heartbeats(home: Path, damaged: Callable[[HeartbeatUnreadable], None] | None = None) -> list[Heartbeat]:
@@ -60,7 +60,7 @@ def read_heartbeats(home: Path, damaged: Callable[[HeartbeatUnreadable], None] |
     beats = []
     for path in _folder(home).glob("*-*.json"):
         try:
-            beats.append(_read(path, Heartbeat))
+            beats.append(read_record(path, Heartbeat))
         except HeartbeatUnreadable as error:
             if damaged is None:
                 raise
@@ -74,7 +74,7 @@ def read_supervision(home: Path) -> Supervision | None:
     Raises:
         HeartbeatUnreadable: If the file is damaged.
     """
-    return _read(_folder(home) / "supervisor.json", Supervision)
+    return read_record(_folder(home) / "supervisor.json", Supervision)
 
 
 def alive(beat: Heartbeat | Supervision, now: float) -> bool:
@@ -101,14 +101,24 @@ def _folder(home: Path) -> Path:
     return home / "run"
 
 
-def _replace(path: Path, record: msgspec.Struct) -> None:
+def replace_record(path: Path, record: msgspec.Struct) -> None:
+    """Replace a file by a record as a whole, so that no reader ever sees half of it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(f".{os.getpid()}.tmp")
     fresh.write_bytes(msgspec.json.encode(record))
     fresh.replace(path)
 
 
-def _read(path: Path, record: type[R]) -> R | None:
+def read_record(path: Path, record: type[R]) -> R | None:
+    """Read such a file; none where it is not, or not any more.
+
+    Raises:
+        HeartbeatUnreadable: If it is damaged.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=record)
     except FileNotFoundError:  # never written, or removed by a worker that just stopped

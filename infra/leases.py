@@ -238,13 +238,14 @@ def _held(leased: Leased) -> sa.ColumnElement[bool]:
 
 
 def finish(connection: Connection, leased: Leased) -> None:
-    """End a lease whose result is written: the row goes, unless newer work waits in it.
+    """End a lease whose result is written: the row goes, unless newer work or the same once more waits in it.
 
     Raises:
         LeaseLost: If the row is not ours any more.
     """
     mine = _held(leased)
-    done = connection.execute(work.delete().where(mine, work.c.revision == leased.revision)).rowcount
+    unchanged = sa.and_(work.c.revision == leased.revision, work.c.attempts == leased.attempts)
+    done = connection.execute(work.delete().where(mine, unchanged)).rowcount
     if not done:
         again = {"lease_owner": None, "lease_until": None, "attempts": 0, "last_error": None}
         if connection.execute(work.update().where(mine).values(again)).rowcount != 1:
@@ -255,11 +256,11 @@ def finish(connection: Connection, leased: Leased) -> None:
     connection.execute(work_inputs.delete().where(inputs))
 
 
-def postpone(connection: Connection, leased: Leased, not_before: float, error: str) -> None:
-    """Give work back after a failed try, to be tried again later."""
-    mine = _held(leased)
+def postpone(connection: Connection, leased: Leased, not_before: float, error: str, *, tried: bool = True) -> None:
+    """Give work back, to be tried again later; a try that asked nobody does not count as one."""
     later = {"lease_owner": None, "lease_until": None, "not_before": not_before, "last_error": _storable(error)}
-    connection.execute(work.update().where(mine).values(later))
+    attempts = leased.attempts if tried else leased.attempts - 1
+    connection.execute(work.update().where(_held(leased)).values(later | {"attempts": attempts}))
 
 
 def _storable(error: str) -> str:

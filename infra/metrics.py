@@ -116,6 +116,7 @@ GAUGES = (
 DEPTHS: tuple[tuple[str, str, Callable[[Heartbeat], float]], ...] = (
     ("millrace_outbox_rows", "Outputs that wait for the broker", lambda beat: beat.outbox_depth),
     ("millrace_work_rows", "Keys whose slow work waits or runs", lambda beat: beat.work_depth),
+    ("millrace_work_failing_rows", "Keys whose slow work failed and is tried again", lambda beat: beat.work_failing),
     ("millrace_timer_rows", "Keys that are looked at later", lambda beat: beat.timer_depth),
 )
 """Of every agent."""
@@ -249,7 +250,7 @@ class MetricsServer:
     """Answers scrapes in a thread of its own until it is closed.
 
     Args:
-        collector: Asked at every scrape.
+        collectors: Asked at every scrape.
         host: Address to listen at.
         port: Port to listen at; 0 takes a free one.
 
@@ -257,9 +258,10 @@ class MetricsServer:
         MetricsUnavailable: If nothing can listen there.
     """
 
-    def __init__(self, collector: Collector, host: str, port: int) -> None:
+    def __init__(self, collectors: Iterable[Collector], host: str, port: int) -> None:
         registry = CollectorRegistry()
-        registry.register(collector)
+        for collector in collectors:
+            registry.register(collector)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as error:

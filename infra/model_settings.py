@@ -39,6 +39,7 @@ class AnswerSettings:
     reviews: Annotated[int, Meaning("reviews a product's answer is counted from", minimum=1, maximum=200)] = 50
     threshold: Annotated[float, Meaning("below this probability nothing is answered", minimum=0, maximum=1)] = 0.3
     concurrency: Annotated[int, Meaning("answers written at a time", minimum=1)] = 4
+    features: Annotated[str | None, Meaning("feature spec of requests that name none; empty for none")] = None
 
 
 @dataclass(frozen=True, slots=True)

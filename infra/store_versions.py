@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from infra.places import StorePlace
 from infra.store_errors import StoreMissing, StoreUnusable
 
-VERSIONS = ("0001", "0002", "0003", "0004")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """All there have been, the newest last: the revisions under ``infra/migrations/versions``."""
 
 NEWEST = VERSIONS[-1]
@@ -20,8 +20,13 @@ def read_version(connection: Connection) -> str | None:
     """Read a store's version; None when it holds nothing of ours yet."""
     there = sa.inspect(connection)
     if there.has_table("alembic_version"):
-        return connection.scalar(sa.select(_stamp.c.version_num))
+        return read_stamp(connection)
     return UNSTAMPED if there.has_table("fences") else None
+
+
+def read_stamp(connection: Connection) -> str | None:
+    """Read the version of a store that is known to tell it."""
+    return connection.scalar(sa.select(_stamp.c.version_num))
 
 
 def check_known(place: StorePlace, version: str | None) -> None:

@@ -9,7 +9,7 @@ from models.engines import Engines, prompt_of
 from models.naming import ModelName
 from models.ports import Answerer
 
-INPUTS = ("question", "passages", "language")
+INPUTS = ("question", "passages", "features", "language")
 """What an answer's prompt can be filled in with."""
 
 

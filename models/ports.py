@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from processors.answers.stated import Stated
 from schemas.hits import Passage
 from schemas.points import Reading
 
@@ -59,7 +60,7 @@ class WriteFailure:
     """A call that brought no text.
 
     Args:
-        error: Why, in one line.
+        error: Why, in one line; it is logged and kept, so it holds no words of the model nor of what it was asked.
         retryable: Whether the same call may go well later.
         retry_after_s: How long the endpoint wants to be left alone, seconds.
         endpoint: Whether the endpoint failed, not this one request: such failures open its circuit breaker.
@@ -210,10 +211,11 @@ class AnswerRequest:
     request_id: str
     question: str
     passages: tuple[Passage, ...]  # best first; the first is [1]
+    stated: Stated | None = None  # what features say: [F1]
 
 
 class Answerer(Protocol):
-    """Turns a question and passages into sentences that say after each what they rest on: ``... [1]``.
+    """Turns a question and what is known into sentences that say after each what they rest on: ``[1]``, ``[F1]``.
 
     What it returns is checked: a sentence that cites nothing, or quotes what is not there, is cut.
     """
@@ -228,6 +230,13 @@ class Answerer(Protocol):
         """Name and version of the model, with its adapter, as they are now."""
         ...
 
-    async def answer(self, requests: Sequence[AnswerRequest]) -> Sequence[Written | WriteFailure]:
-        """Return one result a request, same order; an empty text abstains."""
+    async def answer(
+        self, requests: Sequence[AnswerRequest], patience_s: float | None = None
+    ) -> Sequence[Written | WriteFailure]:
+        """Return one result a request, same order; an empty text abstains.
+
+        Args:
+            requests: What to answer.
+            patience_s: How long somebody waits, seconds; None as long as the model's own timeout.
+        """
         ...

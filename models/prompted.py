@@ -38,4 +38,8 @@ class Prompted:
         try:
             return self._prompt.render({name: given[name] for name in self._prompt.inputs})
         except PromptError as error:  # a fault of the file: nobody is asked, and no worker ends
-            return WriteFailure(str(error), retryable=False)
+            cause = error.__cause__  # its words may be those of what was to be filled in
+            why = (
+                f"prompt {self._prompt.name}: cannot be filled in ({type(cause).__name__}); try `millrace prompts test`"
+            )
+            return WriteFailure(why if cause else str(error), retryable=False, asked=False)

@@ -21,14 +21,16 @@ _TOLD_REASONS = 5
 
 @dataclass(slots=True)
 class _Spent:
-    """Tokens of all tries of one text."""
+    """What all tries of one text cost."""
 
     tokens_in: int = 0
     tokens_out: int = 0
+    asked: bool = False
 
     def add(self, one: Completed | WriteFailure) -> None:
         self.tokens_in += one.tokens_in
         self.tokens_out += one.tokens_out
+        self.asked |= isinstance(one, Completed) or one.asked
 
 
 class PromptedWriter(Prompted):
@@ -52,13 +54,14 @@ class PromptedWriter(Prompted):
             return messages
         faults: list[str] = []
         for _ in range(2):
-            said = await self._ask(messages, request.product_id, spent)
-            if isinstance(said, WriteFailure):
-                return said
+            completed = await self._ask(messages, request.product_id, spent)
+            if isinstance(completed, WriteFailure):
+                return completed
+            said = completed.text
             sentences = _read(said)
             guarded = None if isinstance(sentences, str) else check_sentences(sentences, material, self._language)
             if guarded is not None and not guarded.reasons:
-                return Written(guarded.text, spent.tokens_in, spent.tokens_out, said)
+                return Written(guarded.text, spent.tokens_in, spent.tokens_out, said, completed.model)
             reasons = [str(sentences)] if guarded is None else guarded.reasons
             faults = ["it was not the JSON that was asked for"] if guarded is None else guarded.faults
             told = _AGAIN.format(reasons="; ".join(reasons[:_TOLD_REASONS]))
@@ -66,13 +69,13 @@ class PromptedWriter(Prompted):
         why = f"rejected twice: {'; '.join(dict.fromkeys(faults[:_TOLD_REASONS]))}"  # published: nothing it said
         return WriteFailure(why, False, lasting=True, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
 
-    async def _ask(self, messages: Sequence[Message], key: str, spent: _Spent) -> str | WriteFailure:
+    async def _ask(self, messages: Sequence[Message], key: str, spent: _Spent) -> Completed | WriteFailure:
         completion = Completion(tuple(messages), self._decoding, schema=self._prompt.schema, key=key)
         result = await self._engine.complete(completion)
         spent.add(result)
         if isinstance(result, Completed):
-            return result.text
-        return replace(result, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
+            return result
+        return replace(result, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out, asked=spent.asked)
 
 
 def _read(said: str) -> Sentences | str:

@@ -4,6 +4,9 @@ from typing import Literal
 
 import msgspec
 
+REFUSED = 78
+"""Exit status of a worker that cannot run as it is set up, or on what it found: starting it again does not help."""
+
 State = Literal["starting", "waiting_for_database", "waiting_for_broker", "running", "stopping"]
 
 
@@ -62,6 +65,10 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     newest_event_at: float | None  # Kafka timestamp of the newest event applied
     last_error: str | None
     circuits: dict[str, float] = {}  # endpoints that are left alone, until when (unix seconds) at least
+    circuit_reasons: dict[str, str] = {}  # why, in the words of the failure that opened it
+    work_failing: int = 0  # keys whose work failed and is tried again; of the whole agent, as the depths are
+    work_error: str | None = None  # why, of the one that should have been done first
+    work_due_at: float | None = None  # when that one should have been done (unix seconds)
 
 
 class Child(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +79,14 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None  # none between a death and the restart
     restarts: int
     last_exit: int | None  # exit status; negative = the signal that killed it
+    refusal: str | None = None  # why it refused to run, until one runs in its place
+
+
+class SettingsPrint(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells settings apart without telling them."""
+
+    salt: str  # of these digests alone
+    sections: dict[str, str]  # name to digest
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,3 +97,4 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     children: list[Child]
     metrics: str | None = None  # where they are served
     metrics_error: str | None = None  # why they are not, though they should be
+    settings: SettingsPrint | None = None  # its own, and its workers'

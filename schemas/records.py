@@ -45,7 +45,8 @@ class Unreadable(ValueError):
 
     Args:
         reason: Stable code: ``not_json``, ``invalid_field``, ``missing_field``, ``text_too_long``,
-            ``date_out_of_range``, ``unsupported_format``, ``duplicate_request``, ``not_yet_supported``.
+            ``date_out_of_range``, ``unsupported_format``, ``duplicate_request``, ``not_yet_supported``,
+            ``expression_failed``.
         error: One sentence that says what is wrong and what to send instead.
         field: Path of the field, when there is one.
     """

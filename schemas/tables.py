@@ -7,6 +7,7 @@ so that one transaction moves fence, state, work and outbox together.
 import sqlalchemy as sa
 
 from schemas.answer_tables import answer
+from schemas.feature_tables import featurize
 from schemas.index_tables import index
 
 delivery = sa.MetaData()
@@ -190,11 +191,19 @@ summaries = sa.Table(
     sa.Column("record", sa.LargeBinary, nullable=False),  # the Summary as published
     sa.Column("review_count", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),  # unix seconds
+    sa.Column("wanted", sa.LargeBinary),  # what its next text is to be written from, as JSON; none while none is wanted
     sa.Index("summaries_by_time", "updated_at"),
 )
 
-GROUPS = {"delivery": delivery, "digest": digest, "summarize": summarize, "index": index, "answer": answer}
+GROUPS = {
+    "delivery": delivery,
+    "digest": digest,
+    "summarize": summarize,
+    "index": index,
+    "answer": answer,
+    "featurize": featurize,
+}
 """Tables by what needs them."""
 
-STORES = {agent: ("delivery", agent) for agent in ("digest", "summarize", "index", "answer")}
+STORES = {agent: ("delivery", agent) for agent in ("digest", "summarize", "index", "answer", "featurize")}
 """The groups in each agent's store."""

@@ -77,6 +77,8 @@ def withdraw(answer: Answer, sources: Sources) -> Answer:
         reason=WITHDRAWN,
         confidence=None,
         writer=None,
+        features={},
+        feature_sources=[],
         sources={
             **answer.sources,
             **{topic: {**answer.sources.get(topic, {}), **ends} for topic, ends in sources.items()},

@@ -8,6 +8,7 @@ from infra.rows.answer_rows import BasisRow
 from schemas.answers import Answer, Citation
 from schemas.hits import Hit
 from schemas.records import Sources
+from streams.answer_features import Given
 from streams.answer_writing import Draft, Said
 from streams.calling.stamps import stamp
 
@@ -27,6 +28,7 @@ class Reply:
         draft: What writers said; none when nobody was asked.
         confidence: Probability that the passages answer the question.
         reason: Why nothing is said, or what was missing all the same.
+        given: The features of what is asked about.
     """
 
     request_id: str
@@ -35,6 +37,7 @@ class Reply:
     draft: Draft | None = None
     confidence: float | None = None
     reason: str | None = None
+    given: Given = field(default_factory=Given)
 
 
 def make_answer(reply: Reply, said: Said | None) -> Answer:
@@ -53,13 +56,16 @@ def make_answer(reply: Reply, said: Said | None) -> Answer:
         op="upsert",
         text=None if said is None else said.checked.text,
         citations=[] if said is None else said.checked.citations,
-        features={},
+        features=reply.given.values,
         abstained=said is None,
         reason=silent if said is None else reply.reason,
         confidence=reply.confidence,
         writer=None if said is None else stamp(said.entry, said.instead_of, said.because),
         sources=reply.sources,
         timings_ms=reply.timings_ms,
+        feature_spec=reply.given.spec,
+        feature_sources=reply.given.sources,
+        features_reason=reply.given.reason,
     )
 
 

@@ -68,7 +68,7 @@ class Draft:
         """Return what the passages bear out of the first model of whom there is anything."""
         reasons = list(self.unmade)
         for entry in self.entries:
-            left = check(entry.output, self.request.passages, self.assessment)
+            left = check(entry.output, self.request.passages, self.assessment, self.request.stated)
             if left is not None:
                 standing_in = name_of(entry) != self.first
                 return Said(left, entry, *((self.first, told(reasons)) if standing_in else ()))
@@ -108,7 +108,7 @@ class AnswerWriting:
         """Have one answer written.
 
         Args:
-            request: With at least one passage.
+            request: With at least one passage, or with something that features say.
             assessment: Of its passages.
             deadline: Unix seconds; models get a little less, so that the last one can still be asked.
             product_id: What its cost is counted for; none is nothing.
@@ -131,21 +131,21 @@ class AnswerWriting:
                 return draft
         left = deadline - self._now()
         if busy and not draft.entries and left > PATIENCE_S + (busy[0].retry_after_s or 0.0):
-            return Failed(busy[0].error, busy[0].retry_after_s, again_by=deadline)
+            return Failed(busy[0].error, busy[0].retry_after_s, again_by=deadline, asked=busy[0].asked)
         return await self._ask_last(last, ask, draft, deadline)
 
     async def _ask(self, model: Answerer, ask: Ask[AnswerRequest], left: float, shares: int) -> Made:
         """Ask a model that may fail; those after it get as much time."""
         patience_s = (left - min(RESERVE_S, left / 4)) / shares
         if patience_s <= 0:
-            return WriteFailure(NO_TIME, retryable=False)
+            return WriteFailure(NO_TIME, retryable=False, asked=False)
         (made,) = await self._calls.ask(model, [ask], patience_s)
         return made
 
     async def _ask_last(self, last: Answerer, ask: Ask[AnswerRequest], draft: Draft, deadline: float) -> Draft | Failed:
         (made,) = await self._calls.ask(last, [ask])
         if isinstance(made, WriteFailure):
-            return Failed(made.error, made.retry_after_s, again_by=deadline)
+            return Failed(made.error, made.retry_after_s, again_by=deadline, asked=made.asked)
         self._counters.writer_stand_ins += bool(draft.entries or draft.unmade)
         return replace(draft, entries=(*draft.entries, made))
 
@@ -158,5 +158,6 @@ class AnswerWriting:
 
 
 def given_of(request: AnswerRequest) -> str:
-    """Return all that an answer is written from, canonical: equal questions to equal passages are one call."""
-    return msgspec.json.encode([request.question, request.passages], order="deterministic").decode()
+    """Return all that an answer is written from, canonical: equal questions to equal sources are one call."""
+    features = [] if request.stated is None else [request.stated]
+    return msgspec.json.encode([request.question, request.passages, *features], order="deterministic").decode()

@@ -29,6 +29,7 @@ from schemas.hits import Passage
 from schemas.records import Sources
 from schemas.requests import Request
 from streams.answer import ANSWERING
+from streams.answer_features import AnswerFeatures
 from streams.answer_records import Registry, asker_of, make_row, publishable, request_of
 from streams.answer_replies import Reply, basis_of, make_answer, told_together
 from streams.answer_writing import AnswerWriting
@@ -119,6 +120,7 @@ class Answering:
         position: Reads how far the index has read, by logical topic.
         assess: Tells how well passages answer a question; blocks.
         writing: Has answers written.
+        features: Tells what is known of who or what a request is about.
         bounds: How much an answer is made from.
         threads: Where all that blocks runs; its own, so that a slow search holds up nothing else.
         topic: Physical name of the answers topic.
@@ -134,6 +136,7 @@ class Answering:
         position: Callable[[], Sources],
         assess: Callable[[AnswerRequest], Assessment],
         writing: AnswerWriting,
+        features: AnswerFeatures,
         *,
         bounds: Bounds,
         threads: Executor,
@@ -145,6 +148,7 @@ class Answering:
         self._position = position
         self._assess = assess
         self._writing = writing
+        self._features = features
         self._bounds = bounds
         self._threads = threads
         self._topic = topic
@@ -177,31 +181,53 @@ class Answering:
         return replace(result, timings_ms={**result.timings_ms, "total": _since(started)})
 
     async def _answer(self, job: AnsweringJob, reply: Reply) -> Reply | Failed:
-        try:
-            position, found = await self._off(lambda: self._find(job.request))
-        except InfraError as error:
-            log.warning("the index cannot be read", request=job.request.request_id, error=str(error))
-            return Failed(str(error), None, again_by=job.deadline)
+        request, left_s = job.request, job.deadline - self._now()
+        finding, given = await asyncio.gather(self._search(job), self._features.give(request, left_s))
+        if isinstance(finding, Failed):
+            return finding
+        position, found = finding
         job.passages = found.passages
         sources, timings_ms = {**reply.sources, **position}, dict(found.timings_ms)
-        reply = replace(reply, sources=sources, timings_ms=timings_ms, reason=found.degraded)
-        if not job.passages:
+        timings_ms |= {"features": given.took_ms} if given.asked else {}
+        reply = replace(reply, sources=sources, timings_ms=timings_ms, reason=found.degraded, given=given)
+        if not job.passages and given.stated is None:
             return replace(reply, reason=told_together(NOTHING_FOUND, found.degraded))
-        request = AnswerRequest(job.request.request_id, job.request.question, tuple(job.passages))
-        assessing_at = time.monotonic()
+        asked = AnswerRequest(request.request_id, request.question, tuple(job.passages), given.stated)
+        return await self._write(job, reply, asked)
+
+    async def _write(self, job: AnsweringJob, reply: Reply, request: AnswerRequest) -> Reply | Failed:
+        began = time.monotonic()
         assessment = await self._off(lambda: self._assess(request))
-        timings_ms["assess"] = _since(assessing_at)
-        reply = replace(reply, confidence=assessment.confidence)
-        refusal = assessment.refusal(self._bounds.threshold)
+        timings_ms = {**reply.timings_ms, "assess": _since(began)}
+        refusal = self._refusal(request, assessment)
         if refusal is not None:
-            return replace(reply, reason=told_together(refusal, found.degraded))
-        writing_at = time.monotonic()
+            reply = replace(reply, reason=told_together(refusal, reply.reason))
+        if refusal is None and assessment.asks_passages:
+            reply = replace(reply, confidence=assessment.confidence)
+        elif assessment.stated:  # the documents say nothing to it, or are not asked: features alone
+            request, assessment = replace(request, passages=()), replace(assessment, facts=(), scores={})
+        else:
+            confidence = assessment.confidence if request.passages else None
+            return replace(reply, confidence=confidence, timings_ms=timings_ms)
+        began = time.monotonic()
         product_id = job.request.entities.get("product_id")
         draft = await self._writing.write(request, assessment, job.deadline, product_id)
         if isinstance(draft, Failed):
             return draft
-        timings_ms["write"] = _since(writing_at)
-        return replace(reply, draft=draft)
+        return replace(reply, draft=draft, timings_ms={**timings_ms, "write": _since(began)})
+
+    def _refusal(self, request: AnswerRequest, assessment: Assessment) -> str | None:
+        """Return why the documents should not be used, where something is asked of them."""
+        if not assessment.asks_passages:
+            return None
+        return assessment.refusal(self._bounds.threshold) if request.passages else NOTHING_FOUND
+
+    async def _search(self, job: AnsweringJob) -> tuple[Sources, Found] | Failed:
+        try:
+            return await self._off(lambda: self._find(job.request))
+        except InfraError as error:
+            log.warning("the index cannot be read", request=job.request.request_id, error=str(error))
+            return Failed(str(error), None, again_by=job.deadline)
 
     def _find(self, request: Request) -> tuple[Sources, Found]:
         position = self._position()  # first: whatever is found includes at least this

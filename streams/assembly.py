@@ -23,6 +23,10 @@ def assemble(agent: str, context: Context) -> Parts:
         from streams.assemblies import index
 
         return index.build(context)
+    if agent == "featurize":
+        from streams.assemblies import featurize
+
+        return featurize.build(context)
     if agent == "answer":
         from streams.assemblies import answer
 

@@ -12,6 +12,7 @@ from schemas.compatibility import PRODUCERS, READERS, Break, breaks
 from schemas.dead_letters import DeadLetter
 from schemas.documents import Document
 from schemas.events import Event
+from schemas.features import Features
 from schemas.feedback import Feedback
 from schemas.indexed import Indexed
 from schemas.json_schema import json_schema
@@ -61,6 +62,7 @@ CONTRACTS: Mapping[str, Contract] = {
         Contract("feedback", "feedback", Feedback, "target_id", read=True),
         Contract("points", "points", Points, "product_id", read=True, published=True),
         Contract("summaries", "summary", Summary, "product_id", published=True),
+        Contract("features", "features", Features, "the table, a colon and the key", published=True),
         Contract("indexed", "indexed", Indexed, "document_id", read=True, published=True),
         Contract("answers", "answer", Answer, "request_id", published=True),
         # Read too: `millrace dead-letters` shows and replays those of earlier versions.

@@ -18,6 +18,8 @@ POINTS = (
     "work_after_call",
     "work_in_transaction",
     "work_after_commit",
+    "fill_in_transaction",
+    "fill_after_commit",
 )
 
 

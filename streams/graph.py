@@ -25,10 +25,11 @@ AGENTS: dict[str, AgentSpec] = {
         ),
         AgentSpec("summarize", ("points",), ("summaries",), {"summary": "waiting for its text"}),
         AgentSpec("index", ("documents", "reviews"), ("indexed",), {"index": "being embedded"}),
+        AgentSpec("featurize", ("events", "reviews"), ("features",)),
         AgentSpec("answer", ("requests", "indexed"), ("answers",), {"answer": "being answered"}),
     )
 }
 """In the order of the stream: what an agent reads, one before it writes."""
 
-SUPERSEDING = ("points", "summaries", "answers")
+SUPERSEDING = ("points", "summaries", "features", "answers")
 """Topics whose newest record of a key says everything; documents of two tenants may share a key of `indexed`."""

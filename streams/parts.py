@@ -1,26 +1,17 @@
-"""What every agent is made of: what its parts share, and what is run.
-
-Errors:
-    InfraError
-    └── Unusable   an agent cannot run as it is set up; trying again does not help
-"""
+"""What every agent is made of: what its parts share, and what is run."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infra.database import Store
-from infra.errors import InfraError
 from infra.fences import Partition
 from infra.settings import Settings
 from schemas.heartbeats import Counters
 from streams.events import Crash, Handler
 from streams.publisher import Publisher
+from streams.unusable import Unusable as Unusable  # where agents look for it
 from streams.work import Performer, WorkLimits, WorkService
-
-
-class Unusable(InfraError):
-    """An agent cannot run as it is set up; trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +39,13 @@ class Parts:
         handler: Of its stream.
         services: Beside it.
         circuits: Tells which endpoints are left alone, and until when (unix seconds).
+        reasons: Tells why they are.
     """
 
     handler: Handler[Any]
     services: tuple[Service, ...]
     circuits: Callable[[], Mapping[str, float]] = dict
+    reasons: Callable[[], Mapping[str, str]] = dict
 
 
 def work_service(performer: Performer[Any, Any], context: Context, limits: WorkLimits) -> Service:

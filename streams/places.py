@@ -6,6 +6,11 @@ from infra.stores import check_store, remove_schema
 from streams.graph import AGENTS
 
 
+def wanted_agents(settings: Settings) -> list[str]:
+    """Name the agents that run when nobody names any: featurize only where there are features to keep."""
+    return [agent for agent in AGENTS if agent != "featurize" or settings.features.module]
+
+
 def store_place(settings: Settings, agent: str) -> StorePlace:
     """Say where one agent's state lives."""
     return StorePlace(agent, settings.home, settings.sql.url, settings.sql.schema_prefix)

@@ -12,6 +12,7 @@ import structlog
 
 from infra import leases, outbox, timers
 from infra.database import Store, Waits
+from infra.failing_work import FailingWork, find_failing
 from infra.fences import Partition
 from infra.heartbeats import write_heartbeat
 from infra.store_errors import StoreError
@@ -19,6 +20,8 @@ from schemas.heartbeats import Heartbeat, PartitionState, State
 from streams.delivery import Progress
 
 BEAT_S = 0.5
+FAILING_S = 2.0
+"""How often to look for work that failed: with 100,000 keys of it that takes 14-43 ms."""
 
 log = structlog.get_logger("pulse")
 
@@ -48,10 +51,13 @@ class Pulse:
         self._batch: float | None = None
         self._waited_before_s = 0.0
         self._depths = (0, 0, 0)
+        self._failing = FailingWork()
+        self._failing_seen_at: float | None = None  # monotonic
         self.state: State = "starting"
         self.store: Store | None = None  # for depths, once it is open
         self.partitions: Callable[[], list[PartitionState]] = list
         self.circuits: Callable[[], Mapping[str, float]] = dict
+        self.reasons: Callable[[], Mapping[str, str]] = dict
 
     async def beat_for_ever(self, orphaned: Callable[[], None]) -> None:
         """Write the file until cancelled; call ``orphaned`` when the supervisor is gone.
@@ -72,11 +78,14 @@ class Pulse:
             looking.cancel()
 
     def look(self) -> None:
-        """Look the depths up that the next heartbeats tell."""
+        """Look up what the next heartbeats tell of the store."""
         if self.store is None:
             return
         with contextlib.suppress(StoreError), self.store.read() as connection:  # whoever must use it tells
             self._depths = outbox.depth(connection), leases.depth(connection), timers.depth(connection)
+            now = time.monotonic()
+            if self._failing_seen_at is None or now - self._failing_seen_at >= FAILING_S:
+                self._failing, self._failing_seen_at = find_failing(connection), now
 
     def beat(self) -> None:
         """Write the file once."""
@@ -96,6 +105,10 @@ class Pulse:
             newest_event_at=self._progress.newest_event_at,
             last_error=self._progress.last_error,
             circuits=dict(self.circuits()),
+            circuit_reasons=dict(self.reasons()),
+            work_failing=self._failing.keys,
+            work_error=self._failing.error,
+            work_due_at=self._failing.due_at,
         )
         try:
             write_heartbeat(self._home, beat)

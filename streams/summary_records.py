@@ -29,7 +29,33 @@ class TextBasis:
 
     def cites_forgotten(self, forgotten: Forgotten) -> bool:
         """Tell whether the text may hold words of a review that is gone by now."""
+        if forgotten.count == self.forgotten:  # the common case: nobody need look who is cited
+            return False
         return cites_forgotten(cited_reviews(self.reading), forgotten, self.forgotten)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the next text of a product is to be written from, whenever that is.
+
+    It depends on the order of a product's points alone, not on when they were read or texts were written: reading
+    them again asks for the same calls.
+    """
+
+    reading: Reading
+    forgotten: int  # reviews the product had forgotten by then
+    points_revision: int
+    shown_revision: int  # of the summary that was made of these points, or of newer ones of the same run
+    reason: str
+
+    @property
+    def basis(self) -> TextBasis:
+        """What the row of a text written from it will tell."""
+        return TextBasis(self.reading, self.forgotten)
+
+
+def wanted_of(row: SummaryRow) -> Wanted | None:
+    """Take what the next text is to be written from out of a row; None while none is wanted."""
+    return None if row.wanted is None else msgspec.json.decode(row.wanted, type=Wanted)
 
 
 def basis_of(row: SummaryRow) -> TextBasis | None:
@@ -37,6 +63,14 @@ def basis_of(row: SummaryRow) -> TextBasis | None:
     if row.text_points is None:
         return None
     return TextBasis(msgspec.json.decode(row.text_points, type=Reading), row.text_forgotten or 0)
+
+
+def text_stands(row: SummaryRow, forgotten: Forgotten) -> bool:
+    """Tell whether a row has a text that holds no words of a review that is gone by now."""
+    if row.text_points is None or forgotten.count == row.text_forgotten:  # the common case: nobody need look closer
+        return row.text_points is not None
+    basis = basis_of(row)
+    return basis is not None and not basis.cites_forgotten(forgotten)
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +137,9 @@ def retext(summary: Summary, text: str, stamp: WriterStamp, text_revision: int |
     )
 
 
-def make_row(summary: Summary, points_revision: int, points: bytes, basis: TextBasis | None) -> SummaryRow:
+def make_row(
+    summary: Summary, points_revision: int, points: bytes, basis: TextBasis | None, wanted: Wanted | None = None
+) -> SummaryRow:
     """Lay a summary out as its row.
 
     Args:
@@ -111,6 +147,7 @@ def make_row(summary: Summary, points_revision: int, points: bytes, basis: TextB
         points_revision: Of the points it shows.
         points: These points as JSON.
         basis: What its text was written from; None without a text.
+        wanted: What its next text is to be written from.
     """
     return SummaryRow(
         product_id=summary.product_id,
@@ -122,6 +159,7 @@ def make_row(summary: Summary, points_revision: int, points: bytes, basis: TextB
         record=msgspec.json.encode(summary),
         review_count=summary.metrics.review_count if summary.op == "upsert" else 0,
         updated_at=summary.updated_at.timestamp(),
+        wanted=None if wanted is None else msgspec.json.encode(wanted),
     )
 
 

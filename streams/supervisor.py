@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 import structlog
 
 from infra.errors import InfraError
+from infra.feature_health import read_feature_health
+from infra.feature_metrics import FeatureMetrics
 from infra.heartbeats import HeartbeatUnreadable, read_heartbeats, write_supervision
 from infra.kafka.admin import Broker
 from infra.kafka.probe import probe
 from infra.metrics import MetricsServer, MetricsUnavailable, WorkerMetrics
 from infra.settings import Settings
-from schemas.heartbeats import Child, Heartbeat, Supervision
+from infra.settings_prints import print_settings
+from schemas.heartbeats import REFUSED, Child, Heartbeat, Supervision
 
 LOOK_S = 0.5
 BACKOFF_S = (1.0, 30.0)
@@ -62,6 +65,7 @@ class Slot:
     moved: tuple[int, ...] = ()  # what progress looked like
     moved_at: float = 0.0  # unix seconds, when it last changed
     killed_for: str | None = field(default=None)
+    refusal: str | None = None  # why the last one refused to run
 
 
 def backoff_s(failures: int) -> float:
@@ -120,6 +124,7 @@ class Supervisor:
         self._broker = Broker(settings.kafka)
         self._metrics: MetricsServer | None = None
         self._metrics_error: str | None = None
+        self._print = print_settings(settings)
 
     async def run(self) -> None:
         """Supervise until SIGTERM or SIGINT, then stop every worker."""
@@ -145,9 +150,10 @@ class Supervisor:
         wanted = self._settings.metrics
         if wanted.port == 0:
             return
-        collector = WorkerMetrics(lambda: (self._beats(), self._supervision(), self._now()), _version())
+        workers = WorkerMetrics(lambda: (self._beats(), self._supervision(), self._now()), _version())
+        features = FeatureMetrics(lambda: (read_feature_health(self._settings.home, _warn), self._now()))
         try:
-            self._metrics = MetricsServer(collector, wanted.host, wanted.port)
+            self._metrics = MetricsServer([workers, features], wanted.host, wanted.port)
             log.info("metrics served", url=self._metrics.url)
         except MetricsUnavailable as error:
             self._metrics_error = str(error)
@@ -167,10 +173,7 @@ class Supervisor:
         self._tell()
 
     def _beats(self) -> list[Heartbeat]:
-        def warn(error: HeartbeatUnreadable) -> None:  # of an older version: the next worker writes it anew
-            log.warning("a heartbeat file cannot be read", error=str(error))
-
-        return read_heartbeats(self._settings.home, warn)
+        return read_heartbeats(self._settings.home, _warn)
 
     async def _start(self, slot: Slot) -> None:
         place = ("--parent", str(os.getpid()), "--slot", str(slot.number))  # a parent may die before its child can look
@@ -184,6 +187,7 @@ class Supervisor:
         if slot.process is None:
             return
         lived_s = self._now() - slot.started_at
+        slot.refusal = self._refusal(slot, slot.process.pid) if slot.process.returncode == REFUSED else None
         slot.last_exit, slot.process = slot.process.returncode, None
         slot.restarts += 1
         slot.failures = 1 if lived_s > WELL_S else slot.failures + 1
@@ -198,9 +202,15 @@ class Supervisor:
             again_in_s=wait_s,
         )
 
+    def _refusal(self, slot: Slot, pid: int) -> str:
+        """Read what a worker said last; the one whose place another process holds writes its log alone."""
+        said = [one for one in self._beats() if (one.agent, one.slot, one.pid) == (slot.agent, slot.number, pid)]
+        return next((one.last_error for one in said if one.last_error), "its log says why.")
+
     async def _check(self, slot: Slot, beat: Heartbeat | None) -> None:
         reason = verdict(slot, beat, self._now())
         if reason is None and beat is not None and beat.state == "running":
+            slot.refusal = None
             reason = await self._stalled(slot, beat)
         if reason is not None and slot.process is not None:
             slot.killed_for = reason
@@ -252,7 +262,14 @@ class Supervisor:
             process = slot.process  # once: scrapes come from another thread
             pid = None if process is None else process.pid
             children.append(
-                Child(agent=slot.agent, slot=slot.number, pid=pid, restarts=slot.restarts, last_exit=slot.last_exit)
+                Child(
+                    agent=slot.agent,
+                    slot=slot.number,
+                    pid=pid,
+                    restarts=slot.restarts,
+                    last_exit=slot.last_exit,
+                    refusal=slot.refusal,
+                )
             )
         return Supervision(
             pid=os.getpid(),
@@ -260,7 +277,12 @@ class Supervisor:
             children=children,
             metrics=None if self._metrics is None else self._metrics.url,
             metrics_error=self._metrics_error,
+            settings=self._print,
         )
+
+
+def _warn(error: HeartbeatUnreadable) -> None:  # of an older version: the next worker writes it anew
+    log.warning("a heartbeat file cannot be read", error=str(error))
 
 
 def _version() -> str:

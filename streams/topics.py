@@ -20,6 +20,7 @@ TOPICS: Mapping[str, int] = {
     "feedback": 4 * MEBIBYTE,
     "points": 1 * MEBIBYTE,
     "summaries": 1 * MEBIBYTE,
+    "features": 1 * MEBIBYTE,
     "indexed": 1 * MEBIBYTE,
     "answers": 1 * MEBIBYTE,
     "dead-letters": 8 * MEBIBYTE,

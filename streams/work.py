@@ -37,11 +37,19 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A call that may be tried again."""
+    """A call that may be tried again.
+
+    Args:
+        error: Why, in one line.
+        retry_after_s: How long to wait at least, seconds.
+        again_by: Unix seconds: tried again by then, whatever the wait would be.
+        asked: Whether anybody was asked at all; work that was only held back comes again when that may be over.
+    """
 
     error: str
     retry_after_s: float | None
-    again_by: float | None = None  # unix seconds: tried again by then, whatever the wait would be
+    again_by: float | None = None
+    asked: bool = True
 
 
 class Change(Protocol):
@@ -232,10 +240,17 @@ class WorkService(Generic[Job, Outcome]):
         change.committed()
 
     def _postpone(self, leased: Leased, failed: Failed) -> None:
-        first, longest = BACKOFF_S
-        doublings = min(leased.attempts - 1, 16)  # days of failures must not overflow
-        backoff_s = min(longest, first * 2**doublings) * self._jitter.uniform(0.5, 1.0)
-        not_before = self._now() + max(backoff_s, failed.retry_after_s or 0.0)
+        not_before = self._now() + self._wait_s(leased, failed)
         if failed.again_by is not None:
             not_before = min(not_before, failed.again_by)
-        self._store.change(lambda connection: leases.postpone(connection, leased, not_before, failed.error))
+        self._store.change(
+            lambda connection: leases.postpone(connection, leased, not_before, failed.error, tried=failed.asked)
+        )
+
+    def _wait_s(self, leased: Leased, failed: Failed) -> float:
+        first, longest = BACKOFF_S
+        told_s = failed.retry_after_s or 0.0
+        if not failed.asked:
+            return max(told_s, first) + self._jitter.uniform(0.0, first)
+        doublings = float(min(leased.attempts - 1, 16))  # days of failures must not overflow
+        return max(told_s, min(longest, first * 2**doublings) * self._jitter.uniform(0.5, 1.0))

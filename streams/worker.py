@@ -24,7 +24,7 @@ from infra.settings import Settings
 from infra.slots import SlotTaken, slot_name, take_slot
 from infra.store_errors import StoreError, StoreUnusable
 from infra.vectors.vector_store import WrongModel
-from schemas.heartbeats import Counters
+from schemas.heartbeats import REFUSED, Counters
 from streams.app import build_app
 from streams.assembly import assemble
 from streams.assignment import Assignment, FenceRefused
@@ -41,9 +41,6 @@ from streams.runs import Run, RunConsumer, RunHooks, run_transport
 from streams.topics import topic_name
 from streams.waiting import Waiting
 from streams.watching import Watch
-
-REFUSED = 78
-"""Exit code of a worker whose fences do not fit the broker, or whose store is not for it: restarting does not help."""
 
 REFUSALS = (FenceRefused, CollectionMismatch, WrongModel, Unusable)
 
@@ -70,6 +67,7 @@ class Worker:
         self._agent = agent
         self._slot = slot
         self._name = slot_name(settings.home, agent, slot)
+        self._run_size = (settings.features if agent == "featurize" else settings.digest).run_size
         self._settings = settings
         self._crash = crash
         self._counters = Counters()
@@ -143,7 +141,7 @@ class Worker:
             self._crash,
         )
         parts = await store.run(lambda: assemble(self._agent, context))  # models load while the heart beats
-        self._pulse.circuits = parts.circuits
+        self._pulse.circuits, self._pulse.reasons = parts.circuits, parts.reasons
         publisher = self._publisher(store, producer)
         applier = self._applier(store, parts.handler)
         assignment = Assignment(store, self._broker.identify, self._broker.log_ranges, self._lose)
@@ -233,7 +231,7 @@ class Worker:
         return RunHooks(
             fences=lambda assigned: self._fences(assigned, store, applier, assignment),
             give_up=self._give_up,
-            run_size=self._settings.digest.run_size,
+            run_size=self._run_size,
         )
 
     async def _fences(

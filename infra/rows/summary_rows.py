@@ -24,6 +24,7 @@ class SummaryRow:
     record: bytes  # the Summary, JSON
     review_count: int
     updated_at: float  # unix seconds
+    wanted: bytes | None = None  # what its next text is to be written from, JSON; none while none is wanted
 
 
 def load_summaries(connection: Connection, product_ids: Sequence[str]) -> dict[str, SummaryRow]:

@@ -50,7 +50,7 @@ class AdapterFolders:
             stamps = tuple((file.stat().st_size, file.stat().st_mtime_ns) for file in _files(folder))
             seen = self._seen.get(name)
             if seen is None or seen[0] != stamps:
-                self._seen[name] = seen = stamps, _identify(folder)
+                self._seen[name] = seen = stamps, identify(folder)
         except FileNotFoundError:
             self._seen.pop(name, None)
             raise LocalModelError(
@@ -63,7 +63,12 @@ def _files(folder: Path) -> list[Path]:
     return [folder / name for name in FILES]
 
 
-def _identify(folder: Path) -> str:
+def identify(folder: Path) -> str:
+    """Return the identity of the adapter in a folder, as its files are now.
+
+    Raises:
+        OSError: If one of them cannot be read.
+    """
     found = hashlib.sha256()
     for file in _files(folder):
         content = file.read_bytes()

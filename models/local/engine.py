@@ -18,6 +18,8 @@ from models.local.process import COMMAND
 from models.local.wire import Open, Row, Said, Scored
 from models.ports import Completed, Completion, Decoding, Message, WriteFailure
 
+TELLING_S = 3.0
+"""A model that had less time than this cannot be said to be slow."""
 NEEDED = ("torch", "transformers", "xgrammar", "peft", "accelerate")
 
 
@@ -35,7 +37,7 @@ class LocalEngine:
         batch_tokens: Padded tokens of a batch at most.
         linger_s: A batch that is not full waits this long for more while the model is busy, seconds.
         cache_blocks: Blocks of 32 tokens of the cache of continuous batching.
-        timeout_s: A completion without patience of its own fails after this.
+        timeout_s: A completion fails that takes longer once it has its turn.
         patience: With the process.
         command: The program of the process; another one only in tests.
 
@@ -76,10 +78,8 @@ class LocalEngine:
     @property
     def model(self) -> str:
         """Folder and hash of the model, and of the adapter as it is now."""
-        if self._adapter is None:
-            return self._name
         try:
-            return f"{self._name}#{self._adapter}@{self._folders.find(self._adapter).identity}"
+            return self._named(self._now())
         except LocalModelError:
             return f"{self._name}#{self._adapter}@gone"
 
@@ -120,9 +120,9 @@ class LocalEngine:
             found = [self._chat.continuation(target) for target in targets]
             adapter = self._now()
         except LocalModelError as error:
-            return WriteFailure(str(error), retryable=False)
+            return WriteFailure(str(error), retryable=False, asked=False)
         if not all(found):
-            return WriteFailure("an empty target cannot be scored", retryable=False, lasting=True)
+            return WriteFailure("an empty target cannot be scored", retryable=False, lasting=True, asked=False)
         longest = max((len(target) for target in found), default=1)
         if refused := self._limits.refuse(tokens, Decoding(longest), joins=False):
             return refused
@@ -139,6 +139,9 @@ class LocalEngine:
     def _now(self) -> Adapter | None:
         return self._folders.find(self._adapter) if self._adapter is not None else None
 
+    def _named(self, adapter: Adapter | None) -> str:
+        return self._name if adapter is None else f"{self._name}#{adapter.name}@{adapter.identity}"
+
     async def _complete(
         self, completion: Completion, told: Callable[[Sequence[int]], None] | None
     ) -> Completed | WriteFailure:
@@ -147,11 +150,11 @@ class LocalEngine:
         try:
             tokens = self._chat.tokens(completion.messages)
         except LocalModelError as error:
-            return WriteFailure(str(error), retryable=False, lasting=True)
+            return WriteFailure(str(error), retryable=False, lasting=True, asked=False)
         try:
             adapter = self._now()
         except LocalModelError as error:
-            return WriteFailure(str(error), retryable=False)
+            return WriteFailure(str(error), retryable=False, asked=False)
         if refused := self._limits.refuse(tokens, decoding, joins):
             return refused
         row = Row(
@@ -165,7 +168,10 @@ class LocalEngine:
             streamed=told is not None,
         )
         result = await self._ask(row, adapter, completion.patience_s, completion.key, joins, told)
-        return self._read(result, row) if isinstance(result, Said) else _no_result(result)
+        if not isinstance(result, Said):
+            return _no_result(result)
+        read = self._read(result, row)
+        return replace(read, model=self._named(adapter)) if isinstance(read, Completed) else read
 
     async def _ask(
         self,
@@ -177,13 +183,12 @@ class LocalEngine:
         told: Callable[[Sequence[int]], None] | None = None,
     ) -> Result:
         waits_s = self._timeout_s if patience_s is None else min(patience_s, self._timeout_s)
-        began_s = time.monotonic()
+        turn = _Turn(asyncio.timeout(patience_s), self._timeout_s)
         try:
-            async with asyncio.timeout(waits_s):
-                return await self._lent.host.ask(row, waits_s, adapter, key, joins, told)
+            async with turn.limit:
+                return await self._lent.host.ask(row, waits_s, adapter, key, joins, told, turn.begin)
         except TimeoutError:
-            error = f"{self._name}: was not done within {time.monotonic() - began_s:.1f} s"
-            return WriteFailure(error, retryable=True, endpoint=patience_s is None)
+            return turn.failure(self._name, len(row.tokens))
 
     def _read(self, said: Said, row: Row) -> Completed | WriteFailure:
         completed = Completed(self._chat.text(said.tokens), len(row.tokens), len(said.tokens))
@@ -200,6 +205,44 @@ class LocalEngine:
         except ValueError as error:
             return replace(failure, error=f"{self._name}: said no JSON ({error})")
         return replace(completed, text=json.dumps(found, ensure_ascii=False))
+
+
+class _Turn:
+    """One completion's time: what it waits for its turn is no fault of the model.
+
+    Args:
+        limit: Ends when patience does.
+        timeout_s: What the model has from the beginning of its turn, seconds.
+    """
+
+    def __init__(self, limit: asyncio.Timeout, timeout_s: float) -> None:
+        self.limit = limit
+        self._timeout_s = timeout_s
+        self._asked_s = time.monotonic()
+        self._began_s: float | None = None
+
+    def begin(self) -> None:
+        """The model has it."""
+        self._began_s = time.monotonic()
+        ends = asyncio.get_running_loop().time() + self._timeout_s
+        until = self.limit.when()
+        self.limit.reschedule(ends if until is None else min(until, ends))
+
+    def failure(self, name: str, tokens: int) -> WriteFailure:
+        """Return what it means that time is up.
+
+        Args:
+            name: Of the model.
+            tokens: Of the prompt: read once the turn began.
+        """
+        now_s = time.monotonic()
+        if self._began_s is None:
+            told = f"{name}: had no turn within {now_s - self._asked_s:.1f} s"
+            return WriteFailure(told, retryable=True, asked=False)
+        took_s = now_s - self._began_s
+        told = f"{name}: was not done within {took_s:.1f} s"
+        fair = took_s >= min(TELLING_S, self._timeout_s)
+        return WriteFailure(told, retryable=True, endpoint=fair, tokens_in=tokens)
 
 
 def require_extra() -> None:

@@ -38,6 +38,7 @@ class _Call:
     joins: bool
     result: asyncio.Future[Result]
     told: Callable[[Sequence[int]], None] | None
+    began: Callable[[], None] | None
 
 
 class ModelHost:
@@ -86,6 +87,7 @@ class ModelHost:
         key: str = "",
         joins: bool = False,
         told: Callable[[Sequence[int]], None] | None = None,
+        began: Callable[[], None] | None = None,
     ) -> Result:
         """Have one row done.
 
@@ -96,21 +98,22 @@ class ModelHost:
             key: Rows of one key are done in order; empty for none.
             joins: Whether it goes into continuous batching at once.
             told: Called with the tokens of each piece of a streamed row.
+            began: Called when the process gets the row: until then it waits for its turn.
 
         Returns:
             What came of it; a failure says whether to try again.
         """
         if self._closed:
-            return WriteFailure(f"{self._name}: closed", retryable=True)
+            return WriteFailure(f"{self._name}: closed", retryable=True, asked=False)
         if left_s := self._backoff.left_s(time.monotonic()):
             error = f"{self._name}: its process fell and starts again in {left_s:.1f} s"
-            return WriteFailure(error, retryable=True, retry_after_s=left_s, endpoint=True)
+            return WriteFailure(error, retryable=True, retry_after_s=left_s, endpoint=True, asked=False)
         self._asked += 1
         number, now = self._asked, time.monotonic()
         length = Length(len(row.tokens), max(row.max_tokens, 1))
         group = f"{'score' if row.targets is not None else 'say'} {adapter.identity if adapter else ''}"
         numbered = _numbered(row, number, adapter)
-        call = _Call(numbered, adapter, joins, asyncio.get_running_loop().create_future(), told)
+        call = _Call(numbered, adapter, joins, asyncio.get_running_loop().create_future(), told, began)
         self._calls[number] = call
         self._batcher.add(Request(number, length, now, now + patience_s, group, key or None, joins))
         asyncio.get_running_loop().call_soon(self._feed)  # after all who ask in this turn of the loop
@@ -165,6 +168,9 @@ class ModelHost:
         if not self._inside:
             self._busy_since_s = time.monotonic()
         self._inside.update(call.row.number for call in calls)
+        for call in calls:
+            if call.began:
+                call.began()
         wanted = {call.adapter for call in self._calls.values() if call.adapter}
         orders: list[Order] = list(self._held.orders(calls[0].adapter, wanted))
         if calls[0].joins:

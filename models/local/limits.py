@@ -44,18 +44,24 @@ class Limits:
             joins: Whether continuous batching does it, else a batch of its own.
         """
         if error := _wrong(decoding) or self._unknown(tokens):
-            return WriteFailure(error, retryable=False, lasting=True)
+            return WriteFailure(error, retryable=False, lasting=True, asked=False)
         needed = len(tokens) + decoding.max_tokens
         asked = f"prompt of {len(tokens)} tokens and {decoding.max_tokens} to say are more than"
         if self.context is not None and needed > self.context:
-            return WriteFailure(f"{asked} the {self.context} this model was made for", retryable=False, lasting=True)
+            return WriteFailure(
+                f"{asked} the {self.context} this model was made for", retryable=False, lasting=True, asked=False
+            )
         room = (self.cache_blocks - SPARE_BLOCKS) * BLOCK_TOKENS
         if joins and needed > room:
             return WriteFailure(
-                f"{asked} the {room} that local.cache_blocks = {self.cache_blocks} hold; set it higher", retryable=False
+                f"{asked} the {room} that local.cache_blocks = {self.cache_blocks} hold; set it higher",
+                retryable=False,
+                asked=False,
             )
         if not joins and needed > self.batch_tokens:
-            return WriteFailure(f"{asked} local.batch_tokens = {self.batch_tokens}; set it higher", retryable=False)
+            return WriteFailure(
+                f"{asked} local.batch_tokens = {self.batch_tokens}; set it higher", retryable=False, asked=False
+            )
         return None
 
     def _unknown(self, tokens: Sequence[int]) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from models.local.adapters import identify
 from models.local.folder import LocalModelError
 
 LIBRARIES = ("torch", "transformers", "peft", "xgrammar")
@@ -72,6 +73,8 @@ class LoadedModel:
             self._peft.eval()  # new layers train, and drop out, until told otherwise
             if odd := [*told.unexpected_keys, *told.missing_keys]:
                 raise ValueError(f"its weights are not for this model: {odd[0]}")
+            if identify(Path(folder)) != adapter:  # what it says would be filed under the name of the one before
+                raise ValueError("its files changed while it was loaded; it is loaded again with the next request")
         except Exception as error:  # noqa: BLE001 - what somebody drops into a folder must not end the model for all
             self._wrong[adapter] = f"adapter in {folder} cannot be loaded ({_first_line(error)})"
             self._drop(name)

@@ -126,7 +126,7 @@ def load_prompt(name_or_path: str) -> Prompt:
     Example:
         >>> prompt = load_prompt("answer")
         >>> prompt.name, prompt.inputs
-        ('answer', ('question', 'passages', 'language'))
+        ('answer', ('question', 'passages', 'features', 'language'))
     """
     if "/" not in name_or_path and not name_or_path.endswith(".md"):
         shipped = _SHIPPED / f"{name_or_path}.md"

@@ -9,6 +9,7 @@ import msgspec
 
 from models.prompting.prompts import Case, Prompt
 from processors.answers.checking import check
+from processors.answers.stated import Stated, Statement, plain
 from processors.texts.guarding.guard import check_sentences
 from processors.texts.guarding.sentences import Sentences
 from processors.texts.told import Told
@@ -62,10 +63,17 @@ def _summary(inputs: Mapping[str, Any], output: str) -> Verdict:
 def _answer(inputs: Mapping[str, Any], output: str) -> Verdict:
     if not output.strip():
         return Verdict("", ())
-    checked = check(output, _passages(inputs["passages"]))
+    checked = check(output, _passages(inputs["passages"]), stated=_stated(inputs.get("features", [])))
     return (
         Verdict("", ("nothing of it is borne out",)) if checked is None else Verdict(checked.text, tuple(checked.cut))
     )
+
+
+def _stated(told: Sequence[Mapping[str, Any]]) -> Stated | None:
+    if not told:
+        return None
+    said = tuple(Statement(str(text)) for text in told[0].get("says", []))
+    return Stated("", said, {name: plain(value) for name, value in told[0].get("values", {}).items()})
 
 
 def _passages(told: Sequence[Mapping[str, Any]]) -> list[Passage]:

@@ -68,8 +68,9 @@ class Dialect:
     def after(self, error: ServerError, with_schema: bool) -> "Dialect | None":
         """Return how to ask again after a refusal; None if there is no other way.
 
-        A seed is a wish, not a promise, to every endpoint that takes one; a temperature is not left out, because
-        the ledger would tell of one that nobody used.
+        What is left out is the field that the refusal names; the schema if it names none. A seed is a wish, not a
+        promise, to every endpoint that takes one; a temperature is not left out, because the ledger would tell of one
+        that nobody used.
 
         Args:
             error: The refusal.
@@ -77,14 +78,15 @@ class Dialect:
         """
         if error.status not in REFUSING:
             return None
-        told = f"{error.code} {error.message}"
-        if "max_completion_tokens" in told and self.limit_name == "max_tokens":
+        named = error.field
+        if "max_completion_tokens" in error.message and self.limit_name == "max_tokens":
             return replace(self, limit_name="max_completion_tokens")
-        if "seed" in told and self.sends_seed:
+        if named == "seed" and self.sends_seed:
             return replace(self, sends_seed=False)
-        if "stream_options" in told and self.sends_options:
+        if named == "stream_options" and self.sends_options:
             return replace(self, sends_options=False)
-        if with_schema and self.sends_schema and self.tries_schema:
+        guessed = named in {None, "response_format"}
+        if guessed and with_schema and self.sends_schema and self.tries_schema:
             return replace(self, sends_schema=False, tells_schema=True, tries_schema=False)
         return None
 

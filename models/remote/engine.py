@@ -15,6 +15,8 @@ from models.remote.spoken_text import SpokenPieces
 from models.remote.turns import Turns
 from models.remote.wire import Wire
 
+REFUSED_S: Final = 600.0
+"""How long a refused temperature is not tried again: every text would be refused."""
 MAX_SHOWN: Final = 4_000
 """Characters of a rejected text that are shown to the model again."""
 
@@ -24,8 +26,9 @@ Tell = Callable[[str], None]
 class RemoteEngine:
     """An ``Engine`` behind an OpenAI-compatible endpoint.
 
-    What an endpoint cannot do is found out once and remembered as long as this lives. After 429 or 503 with
-    ``Retry-After`` nobody calls until then: calls fail at once, and say how long.
+    What an endpoint cannot do is found out once and remembered as long as this lives; that a model does not take a
+    temperature, for ten minutes. After 429 or 503 with ``Retry-After`` nobody calls until then: calls fail at once, and
+    say how long.
 
     Args:
         model: As the endpoint calls it.
@@ -63,6 +66,7 @@ class RemoteEngine:
         self._dialect = starting_dialect(json_schema)
         self._turns = Turns(concurrency)
         self._left_alone_until = 0.0
+        self._refused = dict[float, tuple[float, WriteFailure]]()  # temperature: until when, by the loop's clock, why
 
     async def complete(self, completion: Completion) -> Completed | WriteFailure:
         """Return what it says; with a schema it is JSON of that schema, or a failure.
@@ -98,11 +102,14 @@ class RemoteEngine:
         async with self._turns.one_of(completion.key, until) as entered:
             if not entered:
                 told = f"no call could begin within {completion.patience_s:.3g} s: as many as allowed are under way"
-                return WriteFailure(told, retryable=True)
+                return WriteFailure(told, retryable=True, asked=False)
             left_alone_s = self._left_alone_until - clock()
             if left_alone_s > 0:
                 told = f"the endpoint wants to be left alone for {left_alone_s:.1f} s more"
-                return WriteFailure(told, retryable=True, retry_after_s=left_alone_s)
+                return WriteFailure(told, retryable=True, retry_after_s=left_alone_s, asked=False)
+            refused_until, refusal = self._refused.get(completion.decoding.temperature, (0.0, None))
+            if refusal is not None and clock() < refused_until:
+                return replace(refusal, asked=False)
             outcome = await self._ask(completion, until, tell)
             return await self._repaired(outcome, completion, until) if isinstance(outcome, Unfit) else outcome
 
@@ -117,9 +124,11 @@ class RemoteEngine:
             other = dialect.after(heard, with_schema) if isinstance(heard, ServerError) else None
             if other is None:
                 break
+            if other.sends_schema == dialect.sends_schema:  # named, not guessed: true whatever comes of this call
+                self._dialect = other
             dialect = other  # knows less of what could be refused each time, so this ends
         if not isinstance(heard, Said):
-            return self._failure(heard)
+            return self._failure(heard, completion.decoding.temperature)
         self._dialect = dialect.after_success(with_schema)
         return judged(heard, completion, self.model)
 
@@ -131,14 +140,17 @@ class RemoteEngine:
         second = await self._ask(replace(completion, messages=completion.messages + turns), until, None)
         tokens_in, tokens_out = unfit.tokens_in + second.tokens_in, unfit.tokens_out + second.tokens_out
         if isinstance(second, Unfit):
-            told = f"the model's answer was wrong twice: {second.reason}"
+            told = f"the model's answer was wrong twice: {second.fault}"
             return WriteFailure(told, retryable=False, lasting=True, tokens_in=tokens_in, tokens_out=tokens_out)
         return replace(second, tokens_in=tokens_in, tokens_out=tokens_out)
 
-    def _failure(self, heard: ServerError | WriteFailure) -> WriteFailure:
-        """Return what it means, and leave the endpoint alone if it says how long."""
+    def _failure(self, heard: ServerError | WriteFailure, temperature: float) -> WriteFailure:
+        """Return what it means, and what it means for the calls after this one."""
         if isinstance(heard, WriteFailure):
             return heard
+        now, failure = asyncio.get_running_loop().time(), heard.failure
         if heard.status in {429, 503} and heard.retry_after_s:
-            self._left_alone_until = asyncio.get_running_loop().time() + heard.retry_after_s
-        return heard.failure
+            self._left_alone_until = now + heard.retry_after_s
+        if heard.field == "temperature" and not failure.retryable and not failure.lasting:
+            self._refused[temperature] = now + REFUSED_S, failure
+        return failure

@@ -15,13 +15,15 @@ class Unfit:
     """An answer that the model may repair.
 
     Args:
-        reason: What is wrong with it, for people and for the model.
+        reason: What is wrong with it, for the model.
+        fault: The same in words that quote nothing: errors outlive what the model was told.
         text: What it said.
         tokens_in: Read for it.
         tokens_out: Said.
     """
 
     reason: str
+    fault: str
     text: str
     tokens_in: int
     tokens_out: int
@@ -40,8 +42,9 @@ def judged(said: Said, completion: Completion, model: str) -> Completed | WriteF
     Example:
         >>> from models.ports import Decoding, Message
         >>> asked = Completion((Message("user", "Say one."),), Decoding(max_tokens=5))
-        >>> judged(Said("One.", "stop"), asked, "a-model")
-        Completed(text='One.', tokens_in=2, tokens_out=1)
+        >>> one = judged(Said("One.", "stop"), asked, "a-model")
+        >>> one.text, one.tokens_in, one.tokens_out
+        ('One.', 2, 1)
         >>> judged(Said("One, two, thr", "length"), asked, "a-model").error
         'the text ran into max_tokens = 5; raise writer.max_tokens'
     """
@@ -58,7 +61,7 @@ def judged(said: Said, completion: Completion, model: str) -> Completed | WriteF
             return Completed(fitting, tokens_in, tokens_out)
     except UnfitError as error:
         if not cut:
-            return Unfit(str(error), text, tokens_in, tokens_out)
+            return Unfit(str(error), error.fault, text, tokens_in, tokens_out)
     limit = completion.decoding.max_tokens
     told = f"the text ran into max_tokens = {limit}; raise writer.max_tokens"
     return WriteFailure(told, retryable=False, lasting=True, tokens_in=tokens_in, tokens_out=tokens_out)
@@ -72,7 +75,7 @@ def _unusable(said: Said, model: str, tokens_in: int, tokens_out: int) -> WriteF
         named = told_safely(others[0], None)
         told, endpoint = f"{named} answered instead of {model}; ask for it by that name if you want it", True
     elif said.refusal.strip():
-        told = f"the model refuses: {told_safely(said.refusal, None)}"
+        told = "the model refuses"  # in words of its own, which may be those of what it read
     elif said.finish_reason == "content_filter":
         told = "the endpoint filtered the answer"
     elif said.finish_reason == "error":
@@ -89,5 +92,5 @@ def _fitting(text: str, completion: Completion) -> str:
     if completion.schema is not None:
         return fitting_json(text, completion.schema)
     if not text.strip():
-        raise UnfitError("there is no text in it")
+        raise UnfitError("there is no text in it", "there is no text in it")
     return text

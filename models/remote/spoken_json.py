@@ -1,7 +1,7 @@
 """JSON out of the words of a model, held to a schema.
 
 Errors:
-    UnfitError: what it said is no JSON of the schema; the text of the error can be shown to the model
+    UnfitError: what it said is no JSON of the schema; the text of the error can be shown to the model, its fault to all
 """
 
 import json
@@ -22,7 +22,16 @@ _NOWHERE: Final[Registry[Any]] = Registry()
 
 
 class UnfitError(ValueError):
-    """What a model said is not what it was to say."""
+    """What a model said is not what it was to say.
+
+    Args:
+        reason: Why, for the model: it may quote what it said.
+        fault: Why, in words that quote nothing.
+    """
+
+    def __init__(self, reason: str, fault: str) -> None:
+        super().__init__(reason)
+        self.fault = fault
 
 
 def fitting_json(text: str, schema: Mapping[str, Any]) -> str:
@@ -49,10 +58,10 @@ def fitting_json(text: str, schema: Mapping[str, Any]) -> str:
         if wrong is None:
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except RecursionError as error:
-        raise UnfitError("it is nested too deeply") from error
+        raise UnfitError("it is nested too deeply", "it is nested too deeply") from error
     except ValueError as error:  # 1e999 is read as infinity, which JSON cannot say
-        raise UnfitError(str(error)[:MAX_REASON]) from error
-    raise UnfitError(f"{wrong.json_path}: {wrong.message}"[:MAX_REASON])
+        raise UnfitError(str(error)[:MAX_REASON], "it is no JSON") from error
+    raise UnfitError(f"{wrong.json_path}: {wrong.message}"[:MAX_REASON], f"it is not of its schema ({wrong.validator})")
 
 
 def _parsed(text: str) -> Any:
@@ -62,12 +71,13 @@ def _parsed(text: str) -> Any:
     except ValueError as error:
         begin = _FIRST_BRACE.search(text)
         if begin is None:
-            raise UnfitError("there is no JSON in it") from error
+            raise UnfitError("there is no JSON in it", "there is no JSON in it") from error
         try:
             return json.JSONDecoder(parse_constant=_refuse).raw_decode(text, begin.start())[0]
         except json.JSONDecodeError as inner:
-            raise UnfitError(f"it is no JSON: {inner.msg} at character {inner.pos}") from inner
+            told = f"it is no JSON: {inner.msg} at character {inner.pos}"
+            raise UnfitError(told, told) from inner
 
 
 def _refuse(name: str) -> NoReturn:
-    raise UnfitError(f"{name} is no JSON")
+    raise UnfitError(f"{name} is no JSON", "it is no JSON")

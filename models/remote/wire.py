@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,8 +31,10 @@ CONNECT_S = 10.0
 MAX_REPORT_BYTES = 65_536
 KEPT_OPEN_S = 3.0
 """Servers close idle connections after 5 s (uvicorn); a request that meets the closing one would be lost."""
-TELLING_S = 1.0
+TELLING_S = 3.0
 """Whoever gave an endpoint less time than this cannot say that it is slow."""
+SENDING = "http11.send_request_body.started"
+"""From here on the endpoint may read a prompt, as httpcore names it."""
 
 Heard = Said | ServerError | WriteFailure
 
@@ -82,21 +84,30 @@ class Wire:
         now = asyncio.get_running_loop().time()
         given_s = self._timeout_s if until is None else max(min(self._timeout_s, until - now), 0.0)
         reader: AnswerReader | None = None
-        request = self._client.build_request("POST", self._address, json=body)
+        sent = False
+
+        async def trace(event: str, told: Mapping[str, Any]) -> None:
+            nonlocal sent
+            sent |= event == SENDING and told["request"].method == b"POST"  # a proxy is sent CONNECT before
+
+        request = self._client.build_request("POST", self._address, json=body, extensions={"trace": trace})
         try:
             async with asyncio.timeout_at(now + given_s):
                 response = await self._client.send(request, stream=True)
                 async with aclosing(response):
                     if not response.is_success:
-                        return await self._error(response)
+                        return await self._error(response, _prompt(body))
                     reader = _reader(response)
                     return await _read(response, reader, tell)
         except ReportedError as error:
-            return reported_error(error.report, response.status_code, None, self._key)
+            report = reported_error(error.report, response.status_code, None, self._key, _prompt(body))
+            return _charged(report.failure, body, reader) if reader and reader.said.text else report
         except (AnswerError, httpx.HTTPError, TimeoutError, RuntimeError) as error:
-            return self._charged(self._failure(error, given_s), body, reader)
+            failure = self._failure(error, given_s)
+            # An endpoint that takes no connection was asked, though for nothing.
+            return _charged(failure, body, reader) if sent else replace(failure, asked=failure.endpoint)
 
-    async def _error(self, response: httpx.Response) -> ServerError:
+    async def _error(self, response: httpx.Response, prompt: Sequence[str]) -> ServerError:
         """Read the report of an error, as far as a report goes."""
         if response.next_request is not None:
             place = response.next_request.url.copy_with(query=None, fragment=None, userinfo=b"")
@@ -108,7 +119,7 @@ class Wire:
             if len(report) > MAX_REPORT_BYTES:
                 break
         waits_s = retry_after_s(response.headers, datetime.now(UTC))
-        return read_error(response.status_code, bytes(report), waits_s, self._key)
+        return read_error(response.status_code, bytes(report), waits_s, self._key, prompt)
 
     def _failure(self, error: Exception, given_s: float) -> WriteFailure:
         """Return what an exception means.
@@ -135,17 +146,23 @@ class Wire:
         why = told_safely(str(error), self._key) if isinstance(error, httpx.NetworkError | httpx.ProxyError) else ""
         return WriteFailure(f"{told}: {why or type(error).__name__}", retryable=True, endpoint=True)
 
-    def _charged(self, failure: WriteFailure, body: dict[str, Any], reader: AnswerReader | None) -> WriteFailure:
-        """Count what a broken answer cost: estimated, where the endpoint did not come to say it."""
-        if reader is None:
-            return failure
-        asked = sum(estimated_tokens(message["content"]) for message in body["messages"])
-        said = reader.said
-        return replace(
-            failure,
-            tokens_in=asked if said.tokens_in is None else said.tokens_in,
-            tokens_out=estimated_tokens(said.text) if said.tokens_out is None else said.tokens_out,
-        )
+
+def _charged(failure: WriteFailure, body: dict[str, Any], reader: AnswerReader | None) -> WriteFailure:
+    """Count what a request without a whole answer cost: estimated, where the endpoint did not come to say it.
+
+    Endpoints bill a prompt once they have read it, whether anybody waits for the answer or not.
+    """
+    asked = sum(map(estimated_tokens, _prompt(body)))
+    said = Said() if reader is None else reader.said
+    return replace(
+        failure,
+        tokens_in=asked if said.tokens_in is None else said.tokens_in,
+        tokens_out=estimated_tokens(said.text) if said.tokens_out is None else said.tokens_out,
+    )
+
+
+def _prompt(body: dict[str, Any]) -> list[str]:
+    return [message["content"] for message in body["messages"]]
 
 
 @cache

@@ -15,6 +15,8 @@ class Assessment:
         facts: Statements counted from the passages ("4 of 9 reviews that mention the size say it runs small"):
             a writer may repeat one as it stands, and say nothing else that counts.
         scores: Probability that a sentence answers the question, by passage (0 is the first) and sentence.
+        stated: What features say to it; the rest of this is of what they leave to the passages.
+        asks_passages: Whether anything is left to them.
     """
 
     confidence: float
@@ -22,6 +24,8 @@ class Assessment:
     missing: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     scores: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    stated: tuple[str, ...] = ()
+    asks_passages: bool = True
 
     def refusal(self, threshold: float) -> str | None:
         """Return why nothing should be answered, in words, or None if the confidence is enough.

@@ -9,6 +9,7 @@ from processors.answers.citing import Cited, Citer, Cut
 from processors.answers.parts import READ_LIMIT, Sentence, take_apart
 from processors.answers.rendering import rendered
 from processors.answers.sources import Source
+from processors.answers.stated import LABEL, Stated, StatedSource
 from processors.answers.support import Facts
 from schemas.answers import CITATION_LIMIT, Citation
 from schemas.hits import Passage
@@ -24,7 +25,7 @@ class Checked:
     """What is left of an answer.
 
     Args:
-        text: Sentences whose markers count through ``citations``, from [1].
+        text: Sentences whose markers count through ``citations``, from [1]; [F1] is the features.
         citations: Every one stands in a passage, word for word.
         cut: Why sentences are missing, one line each, at most 20.
     """
@@ -34,7 +35,9 @@ class Checked:
     cut: list[str]
 
 
-def check(text: str, passages: Sequence[Passage], assessment: Assessment = _NOTHING_KNOWN) -> Checked | None:
+def check(
+    text: str, passages: Sequence[Passage], assessment: Assessment = _NOTHING_KNOWN, stated: Stated | None = None
+) -> Checked | None:
     """Keep the sentences of an answer that are borne out by the passages they point to.
 
     A sentence stays if it has markers, all of passages that exist; if everything between its quotation marks
@@ -42,9 +45,11 @@ def check(text: str, passages: Sequence[Passage], assessment: Assessment = _NOTH
     words, nothing affirmed that is denied there. What passages say about how to answer changes nothing.
 
     Args:
-        text: As written; ``[1]`` is the first passage.
+        text: As written; ``[1]`` is the first passage, ``[F1]`` the features.
         passages: What the writer was given.
         assessment: What else a writer may say (``facts``), and the citations' scores.
+        stated: What features say: a sentence that cites them is held against that, and quotes whole sentences or
+            values of it.
 
     Returns:
         None if no sentence is left.
@@ -59,7 +64,7 @@ def check(text: str, passages: Sequence[Passage], assessment: Assessment = _NOTH
         >>> checked.cut
         ['says "80", which is not in what it cites', 'points to [7], which is no passage']
     """
-    checking = _Checking(passages, assessment)
+    checking = _Checking(passages, assessment, stated)
     reasons = [checking.add(sentence) for sentence in take_apart(text)]
     if len(text) > READ_LIMIT:
         reasons.append(f"only the first {READ_LIMIT:,} characters were read")
@@ -69,11 +74,12 @@ def check(text: str, passages: Sequence[Passage], assessment: Assessment = _NOTH
 class _Checking:
     """What is kept of one answer so far."""
 
-    def __init__(self, passages: Sequence[Passage], assessment: Assessment) -> None:
+    def __init__(self, passages: Sequence[Passage], assessment: Assessment, stated: Stated | None) -> None:
         self._passages = passages
         self._scores = assessment.scores
         self._sources = [Source(passage.text) for passage in passages]
-        self._citer = Citer(self._sources, Facts(assessment.facts), self._best)
+        source = None if stated is None else StatedSource(stated)
+        self._citer = Citer(self._sources, Facts(assessment.facts), self._best, source)
         self._kept: dict[str, None] = {}
         self._numbers: dict[Cited, int] = {}
 
@@ -83,9 +89,10 @@ class _Checking:
         if isinstance(citing, Cut):
             return citing.reason
         numbers = dict(self._numbers)
-        for cited in (cited for place, _ in sentence.markers for cited in citing[place]):
+        for cited in (cited for place, _ in sentence.markers for cited in citing[place] if cited.passage is not None):
             numbers.setdefault(cited, len(numbers) + 1)
-        shown = rendered(sentence, {place: [numbers[cited] for cited in found] for place, found in citing.items()})
+        labels = {place: [str(numbers.get(cited, LABEL)) for cited in found] for place, found in citing.items()}
+        shown = rendered(sentence, labels)
         if len(numbers) > CITATION_LIMIT or len(shown) + sum(len(kept) + 1 for kept in self._kept) > ANSWER_LIMIT:
             return "would make the answer too long"
         self._kept.setdefault(shown)
@@ -96,7 +103,8 @@ class _Checking:
         """Return what was kept."""
         if not self._kept:
             return None
-        return Checked(" ".join(self._kept), [self._citation(cited) for cited in self._numbers], cut)
+        citations = [self._citation(cited, cited.passage) for cited in self._numbers if cited.passage is not None]
+        return Checked(" ".join(self._kept), citations, cut)
 
     def _best(self, passage: int) -> str:
         sentences = self._sources[passage].sentences
@@ -110,8 +118,8 @@ class _Checking:
         )
         return max(fitting, default=0.0)
 
-    def _citation(self, cited: Cited) -> Citation:
-        hit = self._passages[cited.passage].hit
+    def _citation(self, cited: Cited, passage: int) -> Citation:
+        hit = self._passages[passage].hit
         return Citation(
             document_id=hit.document_id,
             chunk_id=hit.chunk_id,

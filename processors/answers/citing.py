@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from processors.answers.parts import Sentence, Stray
+from processors.answers.parts import Marker, Sentence, Stray
 from processors.answers.sources import Source
 from processors.answers.support import CITED_SHARE, Facts, claimed, unsupported
 from processors.answers.words import content
@@ -11,9 +11,9 @@ from processors.answers.words import content
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """One quote of one passage."""
+    """One quote of one passage, or of features."""
 
-    passage: int  # 0 is the first
+    passage: int | None  # 0 is the first; None is the features
     quote: str
 
 
@@ -35,6 +35,7 @@ class Citer:
         sources: The passages, in order.
         facts: Statements that may be repeated without being quoted.
         best: Returns the sentence of a passage to show for a fact.
+        stated: What features say; None where none were given.
 
     Example:
         >>> from processors.answers.parts import take_apart
@@ -43,16 +44,20 @@ class Citer:
         [{1: [Cited(passage=0, quote='The port is 9042.')]}, Cut(reason='says more than what it cites')]
     """
 
-    def __init__(self, sources: Sequence[Source], facts: Facts, best: Callable[[int], str]) -> None:
+    def __init__(
+        self, sources: Sequence[Source], facts: Facts, best: Callable[[int], str], stated: Source | None = None
+    ) -> None:
         self._sources = sources
         self._facts = facts
         self._best = best
+        self._stated = stated
 
     def cite(self, sentence: Sentence) -> Citing | Cut:
         """Return what the markers of a sentence point to, or why it cannot stay."""
-        wrong = [number for _, number in sentence.markers if not 1 <= number <= len(self._sources)]
+        wrong = [marker for _, marker in sentence.markers if not self._given(marker)]
         if wrong:
-            return Cut(f"points to [{wrong[0]}], which is no passage")
+            what = "no features that were given" if wrong[0].features else "no passage"
+            return Cut(f"points to [{wrong[0]}], which is {what}")
         if not sentence.markers:
             return Cut("points to no passage")
         if any(isinstance(part, Stray) for part in sentence.parts):
@@ -72,12 +77,24 @@ class Citer:
                 citing[marker].append(cited)
         return citing
 
-    def _standing(self, quote: str, markers: Sequence[tuple[int, int]]) -> dict[int, Cited]:
+    def _given(self, marker: Marker) -> bool:
+        if marker.features:
+            return self._stated is not None and marker.number == 1
+        return 1 <= marker.number <= len(self._sources)
+
+    def _source(self, passage: int | None) -> Source:
+        if passage is not None:
+            return self._sources[passage]
+        if self._stated is None:
+            raise LookupError("no features were given")
+        return self._stated
+
+    def _standing(self, quote: str, markers: Sequence[tuple[int, Marker]]) -> dict[int, Cited]:
         found = {}
-        for place, number in markers:
-            shown = self._sources[number - 1].quote(quote)
+        for place, marker in markers:
+            shown = self._source(_passage(marker)).quote(quote)
             if shown:
-                found[place] = Cited(number - 1, shown)
+                found[place] = Cited(_passage(marker), shown)
         return found
 
     def _claims(self, sentence: Sentence, citing: Citing) -> Citing | Cut:
@@ -85,22 +102,26 @@ class Citer:
         said, fact = sentence.said, sentence.said in self._facts
         if not fact and not claimed(said) and not any(content(quote) for _, quote in sentence.quotes):
             return Cut("says nothing")
-        for place, number in sentence.markers:
-            shown = "" if citing[place] else self._shown(said, number - 1, fact)
+        for place, marker in sentence.markers:
+            shown = "" if citing[place] else self._shown(said, _passage(marker), fact)
             if shown:
-                citing[place].append(Cited(number - 1, shown))
-        shown_passages = {cited.passage for found in citing.values() for cited in found}
-        passages = shown_passages or {number - 1 for _, number in sentence.markers}
-        reason = None if fact else unsupported(said, [self._sources[passage] for passage in sorted(passages)])
+                citing[place].append(Cited(_passage(marker), shown))
+        shown_passages = dict.fromkeys(cited.passage for found in citing.values() for cited in found)
+        passages = shown_passages or dict.fromkeys(_passage(marker) for _, marker in sentence.markers)
+        reason = None if fact else unsupported(said, [self._source(passage) for passage in passages])
         if not (reason or shown_passages):
             reason = "says what no sentence it cites says"
         return Cut(reason) if reason else citing
 
-    def _shown(self, said: str, passage: int, fact: bool) -> str:
-        if fact:
-            return self._best(passage)
-        sentence, share = self._sources[passage].nearest(said)
+    def _shown(self, said: str, passage: int | None, fact: bool) -> str:
+        if fact:  # counted from passages
+            return "" if passage is None else self._best(passage)
+        sentence, share = self._source(passage).nearest(said)
         return sentence if share >= CITED_SHARE else ""
+
+
+def _passage(marker: Marker) -> int | None:
+    return None if marker.features else marker.number - 1
 
 
 def _after(sentence: Sentence, quote: int) -> range:

@@ -14,7 +14,7 @@ _TOKEN: Final = re.compile(
     r'"(?P<straight>[^"]{1,1000})"'
     "|\u201c(?P<curly>[^\u201c\u201d]{1,1000})\u201d|\u201e(?P<low>[^\u201c\u201d\u201e]{1,1000})[\u201c\u201d]"
     "|\u00ab(?P<angled>[^\u00ab\u00bb]{1,1000})\u00bb"
-    r"|\[(?P<markers>[ ]?[1-9][0-9]{0,5}(?:[ ]?,[ ]?[0-9]{1,6}){0,20}[ ]?)\]"
+    r"|\[(?P<markers>[ ]?F?[1-9][0-9]{0,5}(?:[ ]?,[ ]?F?[0-9]{1,6}){0,20}[ ]?)\]"
     '|(?P<end>[.!?\u2026]+(?=[\\s\\["\u201c\u201e\u00ab]|$)|[\u3002\uff01\uff1f]+)'
     '|(?P<stray>["\u201c\u201d\u201e\u00ab\u00bb])'
 )
@@ -39,9 +39,13 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """One number in brackets."""
+    """One number in brackets: of a passage, ``[2]``, or of features, ``[F1]``."""
 
     number: int
+    features: bool = False
+
+    def __str__(self) -> str:
+        return f"F{self.number}" if self.features else str(self.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class Sentence:
         return [(place, part.text) for place, part in enumerate(self.parts) if isinstance(part, Quoted)]
 
     @property
-    def markers(self) -> list[tuple[int, int]]:
+    def markers(self) -> list[tuple[int, Marker]]:
         """The numbers in brackets, each with its place among the parts."""
-        return [(place, part.number) for place, part in enumerate(self.parts) if isinstance(part, Marker)]
+        return [(place, part) for place, part in enumerate(self.parts) if isinstance(part, Marker)]
 
 
 def take_apart(text: str) -> Iterator[Sentence]:
@@ -81,9 +85,9 @@ def take_apart(text: str) -> Iterator[Sentence]:
     the sentence before them; every line ends one.
 
     Example:
-        >>> first, second = take_apart('It "runs [9] small." [1] Others disagree. [2][3]')
-        >>> first.quotes, first.markers, second.said, second.markers
-        ([(1, 'runs [9] small.')], [(3, 1)], 'Others disagree.', [(2, 2), (3, 3)])
+        >>> first, second = take_apart('It "runs [9] small." [1] Others disagree. [2][F1]')
+        >>> first.quotes, second.said, [(place, str(marker)) for place, marker in second.markers]
+        ([(1, 'runs [9] small.')], 'Others disagree.', [(2, '2'), (3, 'F1')])
     """
     for line in text[:READ_LIMIT].splitlines():
         yield from _sentences(_LIST_MARK.sub("", visible(line)))
@@ -110,13 +114,18 @@ def _parts(line: str) -> Iterator[Part]:
             yield Said(line[start:until])
         start = token.end()
         if kind == "markers":
-            yield from (Marker(int(number)) for number in token["markers"].split(","))
+            yield from map(_marker, token["markers"].split(","))
         elif kind == "stray":
             yield Stray()
         elif kind is not None and kind != "end":
             yield Quoted(token[kind])
     if start < len(line):
         yield Said(line[start:])
+
+
+def _marker(told: str) -> Marker:
+    told = told.strip()
+    return Marker(int(told.removeprefix("F")), told.startswith("F"))
 
 
 def _over(parts: list[Part], following: Part) -> bool:

@@ -18,7 +18,7 @@ _LINK: Final = re.compile(r"!?\[([^\[\]]{0,300})\]\([^()\n]{0,500}\)")
 _SCHEME: Final = re.compile(r"\b[A-Za-z][A-Za-z0-9+.\-]{0,15}://")
 _CALL: Final = re.compile(r"\b(javascript|vbscript|data|mailto):(?=\S)", re.IGNORECASE)
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
-_MARKER_LIKE: Final = re.compile(r"\[(\s*[1-9][0-9]{0,5}(?:\s*,\s*[0-9]{1,6})*\s*)\]")
+_MARKER_LIKE: Final = re.compile(r"\[(\s*F?[1-9][0-9]{0,5}(?:\s*,\s*F?[0-9]{1,6})*\s*)\]")
 
 
 def visible(text: str) -> str:

@@ -27,6 +27,9 @@ QUANTITIES: Final = frozenset(_LISTS["quantities"].split())
 FRAME: Final = frozenset(_LISTS["frame"].split())
 """Words about passages, not about what they say."""
 
+PRESENT: Final = frozenset(_LISTS["present"].split())
+"""Words that ask for how things stand without saying of what."""
+
 ASKING: Final = frozenset(_LISTS["asking"].split())
 """Words that ask for an opinion without saying of what."""
 

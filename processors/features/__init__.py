@@ -14,13 +14,21 @@ from processors.features.definitions.aggregations import (
     Sum,
 )
 from processors.features.definitions.faults import WrongDefinition
+from processors.features.definitions.functions import FeatureFunction
+from processors.features.definitions.lookups import FeatureLookup
+from processors.features.definitions.serving import FeatureSpec
+from processors.features.definitions.synced import Env, SyncedTable
 from processors.features.definitions.tables import Events, FeatureTable, Reviews
 
 __all__ = [
     "Count",
     "DecayedRate",
     "Distinct",
+    "Env",
     "Events",
+    "FeatureFunction",
+    "FeatureLookup",
+    "FeatureSpec",
     "FeatureTable",
     "First",
     "Last",
@@ -31,5 +39,6 @@ __all__ = [
     "Ratio",
     "Reviews",
     "Sum",
+    "SyncedTable",
     "WrongDefinition",
 ]

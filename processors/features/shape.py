@@ -18,7 +18,7 @@ from processors.features.cells.summing import MeanCell, SumCell
 CellKind = Literal["count", "sum", "mean", "min", "max", "first", "last", "distinct", "quantile", "decayed_rate"]
 
 
-class CellShape(msgspec.Struct, frozen=True, omit_defaults=True):
+class CellShape(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """One cell: what it keeps, and with which numbers.
 
     Args:
@@ -69,7 +69,7 @@ class FeatureShape(msgspec.Struct, frozen=True):
     default: Value | None = None
 
 
-class TableShape(msgspec.Struct, frozen=True):
+class TableShape(msgspec.Struct, frozen=True, cache_hash=True):
     """One feature table.
 
     Args:

@@ -1,7 +1,7 @@
 """Tell when points have changed so much that their text no longer fits."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from schemas.points import BandName, Point, Reading
 
@@ -44,8 +44,7 @@ def material_change(before: Reading | None, after: Reading) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(NamedTuple):
     """A point and the size of its band."""
 
     point: Point

@@ -22,6 +22,7 @@ from schemas.tables import fences
 from streams.answer import IndexedHandler, RequestsHandler
 from streams.answer_writing import AnswerWriting
 from streams.answering import Answering, Bounds
+from streams.assemblies.answer_features import build_features
 from streams.assemblies.models import build_calls, build_chain, build_engines, closing, refusing
 from streams.calling.chain import Chain
 from streams.events import logical
@@ -43,7 +44,8 @@ def build(context: Context) -> Parts:
     Neither index nor vector store is asked for here: the stream begins whether they are there or not.
 
     Raises:
-        Unusable: If a model is not installed, or cannot run here, or one that is set to answer cannot be had.
+        Unusable: If a model is not installed, or cannot run here, or one that is set to answer cannot be had, or the
+            feature spec that is set is not defined.
     """
     settings, topic = context.settings, topic_name(context.settings.kafka.prefix, "answers")
     embedder, index = _load_query_model(settings), read_index(store_place(context.settings, "index"))
@@ -53,12 +55,14 @@ def build(context: Context) -> Parts:
         chain = _chain(settings, extractive, engines)
         calls = build_calls(context, _answer, others=["summarize"])
     writing = AnswerWriting(context.store, calls, chain, counters=context.counters, now=context.now)
+    features, closing_features = build_features(settings, context.now)
     answering = Answering(
         context.store,
         retrieval,
         lambda: index_position(index),
         extractive.assess,
         writing,
+        features,
         bounds=Bounds(settings.answer.passages, settings.answer.reviews, settings.answer.threshold),
         threads=ThreadPoolExecutor(settings.answer.concurrency, "answering"),
         topic=topic,
@@ -67,7 +71,8 @@ def build(context: Context) -> Parts:
     requests = RequestsHandler(context.store, deadline_ms=settings.answer.deadline_ms, now=context.now)
     handler = ByTopic({"requests": requests, "indexed": IndexedHandler(retrieval, topic=topic, now=context.now)})
     limits = WorkLimits(batch=1, concurrency=settings.answer.concurrency, poll_s=POLL_S)
-    return Parts(handler, (work_service(answering, context, limits), closing(engines)), calls.circuits.open)
+    services = (work_service(answering, context, limits), closing(engines), closing_features)
+    return Parts(handler, services, calls.circuits.open, calls.circuits.reasons)
 
 
 def _chain(settings: Settings, extractive: Answerer, engines: Engines) -> Chain[Answerer]:
@@ -79,8 +84,10 @@ def _chain(settings: Settings, extractive: Answerer, engines: Engines) -> Chain[
     return build_chain(_who_answers(settings), prompt, choose, extractive)
 
 
-async def _answer(answerer: Answerer, requests: Sequence[AnswerRequest]) -> Sequence[Written | WriteFailure]:
-    return await answerer.answer(requests)
+async def _answer(
+    answerer: Answerer, requests: Sequence[AnswerRequest], patience_s: float | None
+) -> Sequence[Written | WriteFailure]:
+    return await answerer.answer(requests, patience_s)
 
 
 def _who_answers(settings: Settings) -> WriterSettings:

@@ -1,25 +1,22 @@
 """Build what the agents that write share: language models, the terms on which they are asked, and who stands in."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from infra.model_settings import WriterSettings
 from infra.settings import Settings
 from models.engines import EngineOptions, Engines, Manner
 from models.naming import ModelName, UnknownWriterError
-from models.ports import Decoding, WriteFailure, Written
+from models.ports import Decoding
 from processors.calls.budgets import Budgets
 from processors.calls.prices import Prices, WrongPrices
 from streams.calling.accounts import Terms, books_at
 from streams.calling.asks import Request
-from streams.calling.calls import Calls, M
+from streams.calling.calls import Calls, Invoke, M
 from streams.calling.chain import Chain
 from streams.parts import Context, Service, Unusable
 from streams.places import store_place
-
-TRIES = 3
-"""A summary's call may take so many timeouts: a model is asked again when what it said is not borne out."""
 
 
 @contextmanager
@@ -77,14 +74,14 @@ def build_terms(writer: WriterSettings) -> Terms:
 
 def build_calls(
     context: Context,
-    invoke: Callable[[M, Sequence[Request]], Awaitable[Sequence[Written | WriteFailure]]],
+    invoke: Invoke[M, Request],
     others: Collection[str],
 ) -> Calls[M, Request]:
     """Build what makes an agent's calls.
 
     Args:
         context: Of the agent.
-        invoke: Asks one model for several texts.
+        invoke: Asks one model for several texts, and tells it how long it may take.
         others: Agents that share its budgets.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.ports import WriteFailure, Writer, WriteRequest, Written
 from models.sentence_table import SentenceTable
 from models.writers import choose_writer
-from streams.assemblies.models import TRIES, build_calls, build_chain, build_engines, closing, refusing
+from streams.assemblies.models import build_calls, build_chain, build_engines, closing, refusing
 from streams.parts import Context, Parts, work_service
 from streams.summarize import Pace, SummarizeHandler
 from streams.topics import topic_name
@@ -42,12 +42,13 @@ def build(context: Context) -> Parts:
         topic=topic,
         counters=context.counters,
         now=context.now,
-        patience_s=TRIES * writer.timeout_s,
     )
     limits = WorkLimits(writer.max_batch if all(model is last for model, _ in chain.firsts) else 1, writer.concurrency)
     services = (work_service(writing, context, limits), closing(engines))
-    return Parts(handler, services, calls.circuits.open)
+    return Parts(handler, services, calls.circuits.open, calls.circuits.reasons)
 
 
-async def _write(writer: Writer, requests: Sequence[WriteRequest]) -> Sequence[Written | WriteFailure]:
-    return await writer.write(requests)
+async def _write(
+    writer: Writer, requests: Sequence[WriteRequest], _patience_s: float | None
+) -> Sequence[Written | WriteFailure]:
+    return await writer.write(requests)  # nobody waits: each of its requests has the engine's own timeout

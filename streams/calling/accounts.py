@@ -131,13 +131,19 @@ class Accounts:
             for name, ask in asks.items()
         }
 
-    def record(self, model: Model, bill: Bill) -> None:
-        """Write down what calls came to, in a transaction of its own: they were made, whatever becomes of them."""
+    def record(self, model: Model, name: str, bill: Bill) -> None:
+        """Write down what calls came to, in a transaction of its own: they were made, whatever becomes of them.
+
+        Args:
+            model: Who was asked.
+            name: Which model that was then.
+            bill: What it came to.
+        """
         day = day_of(self._now())
         row = UsageRow(
             day=day,
             engine=model.engine,
-            model=model.model,
+            model=name,
             prompt_version=model.prompt_version,
             calls=bill.calls,
             failures=bill.failures,

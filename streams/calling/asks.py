@@ -66,6 +66,14 @@ def name_of(one: Named) -> str:
     return f"{one.engine}:{one.model}"
 
 
-def call_key(model: Model, given: str) -> str:
-    """Name a call by everything that decides its output."""
-    return ledger_key(model.engine, model.model, model.prompt_version, model.parameters, given)
+def call_key(model: Model, given: str, name: str | None = None) -> str:
+    """Name a call by everything that decides its output.
+
+    Args:
+        model: Who is asked.
+        given: What the text is written from.
+        name: Which model it was, where that is known better than by looking now: adapters are exchanged.
+    """
+    return ledger_key(
+        model.engine, model.model if name is None else name, model.prompt_version, model.parameters, given
+    )

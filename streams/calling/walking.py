@@ -23,12 +23,14 @@ class Text:
         failures: Calls before it that brought nothing and never will.
         instead_of: Who should have written it; none when they did.
         because: Why they did not.
+        over_budget: Whether a budget kept the first of them from being asked.
     """
 
     entry: Entry
     failures: tuple[Entry, ...] = ()
     instead_of: str | None = None
     because: str | None = None
+    over_budget: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class _Walk(Generic[M, Request]):
     reasons: list[str] = field(default_factory=list)
     failures: list[Entry] = field(default_factory=list)
     passing: list[WriteFailure] = field(default_factory=list)
+    over_budget: bool = False
     end: Text | Unwritten | None = None
 
     @property
@@ -63,6 +66,7 @@ class _Walk(Generic[M, Request]):
     def take(self, made: Made) -> None:
         if isinstance(made, WriteFailure):
             self.reasons.append(made.error)
+            self.over_budget |= made.over_budget and self.place == 0
             if made.retryable or self.model is self.route[-1]:
                 self.passing.append(made)
         elif made.failure is not None:
@@ -70,7 +74,7 @@ class _Walk(Generic[M, Request]):
             self.failures.append(made)
         else:
             first = name_of(self.route[0]) if self.place else None
-            self.end = Text(made, tuple(self.failures), first, told(self.reasons))
+            self.end = Text(made, tuple(self.failures), first, told(self.reasons), self.over_budget)
             return
         self.place += 1
         self._look_ahead()
@@ -84,12 +88,11 @@ class _Walk(Generic[M, Request]):
         known = [one for one in waits if one is not None]
         error = self.passing[0].error if self.passing else self.reasons[-1]
         wait_s = min(known) if known and len(known) == len(waits) else None
-        self.end = Unwritten(Failed(error, wait_s), tuple(self.failures))
+        asked = not self.passing or any(one.asked for one in self.passing)
+        self.end = Unwritten(Failed(error, wait_s, asked=asked), tuple(self.failures))
 
 
-async def write_all(
-    calls: Calls[M, Request], chain: Chain[M], asks: Sequence[Ask[Request]], patience_s: float | None
-) -> list[Text | Unwritten]:
+async def write_all(calls: Calls[M, Request], chain: Chain[M], asks: Sequence[Ask[Request]]) -> list[Text | Unwritten]:
     """Have texts written; same length and order.
 
     Those that are to be asked of the same model go there together.
@@ -98,21 +101,18 @@ async def write_all(
         calls: Makes the calls.
         chain: Whom to ask.
         asks: For what.
-        patience_s: The longest a call may take, seconds.
     """
     walks = [_Walk(ask, chain.route(ask.key)) for ask in asks]
     while under_way := [walk for walk in walks if walk.end is None]:
         groups: dict[int, list[_Walk[M, Request]]] = defaultdict(list)
         for walk in under_way:
             groups[id(walk.model)].append(walk)
-        await asyncio.gather(*(_step(calls, group, patience_s) for group in groups.values()))
+        await asyncio.gather(*(_step(calls, group) for group in groups.values()))
     return [walk.end for walk in walks if walk.end is not None]
 
 
-async def _step(calls: Calls[M, Request], group: Sequence[_Walk[M, Request]], patience_s: float | None) -> None:
-    model = group[0].model
-    limit_s = patience_s if model.endpoint else None
-    for walk, made in zip(group, await calls.ask(model, [walk.ask for walk in group], limit_s), strict=True):
+async def _step(calls: Calls[M, Request], group: Sequence[_Walk[M, Request]]) -> None:
+    for walk, made in zip(group, await calls.ask(group[0].model, [walk.ask for walk in group]), strict=True):
         walk.take(made)
 
 

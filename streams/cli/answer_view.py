@@ -1,11 +1,13 @@
-"""How an answer looks in a terminal: what is said, on what it rests, and how sure that is."""
+"""How an answer looks in a terminal: what is said, on which documents and features it rests, and how sure that is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
+from processors.answers.stated import LABEL
 from schemas.answers import Answer, Citation
-from streams.cli.render import QUIET, cut, percent, printable, wrapped
+from schemas.features import FeatureValue
+from streams.cli.render import QUIET, age, cut, percent, printable, wrapped
 
 WIDEST = 80
 """Columns an answer takes at most."""
@@ -13,6 +15,8 @@ WIDEST = 80
 _INDENT = "  "
 _NUMBER = 4
 """Columns before a source's title."""
+_LABEL = 5
+"""Columns before the name of a feature spec."""
 
 
 def answer_lines(answer: Answer, width: int) -> Iterator[Text]:
@@ -30,6 +34,9 @@ def answer_lines(answer: Answer, width: int) -> Iterator[Text]:
         for number, citation in enumerate(answer.citations, 1):
             yield Text()
             yield from _source(number, citation, width)
+    if f"[{LABEL}]" in (answer.text or ""):
+        yield Text()
+        yield from _features(answer, width)
     yield Text()
     yield from _footer(answer, width)
 
@@ -68,6 +75,36 @@ def _source(number: int, citation: Citation, width: int) -> Iterator[Text]:
     yield Text(f"{'':{_NUMBER + len(_INDENT)}}{cut(' · '.join(dict.fromkeys(told)), room)}", style=QUIET)
 
 
+def _features(answer: Answer, width: int) -> Iterator[Text]:
+    """Show the features an answer cites, row by row, and how old they are; of an unknown key, that it is."""
+    room, indent = width - _LABEL - len(_INDENT), f"{'':{_LABEL + len(_INDENT)}}"
+    spec = cut(printable(answer.feature_spec or ""), room)
+    yield Text.assemble(_INDENT, (f"{f'[{LABEL}]':<{_LABEL}}", QUIET), (spec, "bold"))
+    rows = {name for source in answer.feature_sources for name in source.features}
+    yield from (
+        Text(f"{indent}{line}") for line in _values(answer, [one for one in answer.features if one not in rows], room)
+    )
+    for source in answer.feature_sources:
+        yield from (
+            Text(f"{indent}{line}") for line in _values(answer, [] if source.missing else source.features, room)
+        )
+        known = "nothing is known" if source.age_s is None else f"{age(source.age_s)} ago"
+        where = f"{printable(source.table)} {printable(source.key or '-')} · {known}"
+        yield Text(f"{indent}{cut(where, room)}", style=QUIET)
+
+
+def _values(answer: Answer, names: Iterable[str], room: int) -> Iterator[str]:
+    told = [(name, answer.features.get(name)) for name in names]
+    shown = [f"{printable(name)} {_value(value)}" for name, value in told if value is not None]
+    return wrapped(" · ".join(shown), room) if shown else iter(())
+
+
+def _value(value: FeatureValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else printable(str(value))
+
+
 def _footer(answer: Answer, width: int) -> Iterator[Text]:
     told = []
     if answer.confidence is not None and answer.text is not None:  # a reason tells its own
@@ -78,5 +115,7 @@ def _footer(answer: Answer, width: int) -> Iterator[Text]:
         told.append(printable(answer.writer.engine))
     if answer.text is not None and answer.reason:
         told.append(printable(answer.reason))
+    if answer.features_reason:
+        told.append(f"without features: {printable(answer.features_reason)}")
     for line in wrapped(" · ".join(told), width - len(_INDENT)):
         yield Text(f"{_INDENT}{line}", style=QUIET)

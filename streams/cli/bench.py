@@ -16,7 +16,7 @@ import click
 
 from streams.cli.errors import CommandError
 
-BENCHMARKS = ("summaries", "recovery", "rebuild", "retrieval", "index", "ask", "writers")
+BENCHMARKS = ("summaries", "recovery", "rebuild", "retrieval", "index", "ask", "writers", "features")
 CHECKOUT = Path(__file__).parents[2]
 LIBRARIES = ("faust-streaming", "aiokafka", "msgspec", "numpy", "sqlalchemy", "pymilvus", "onnxruntime")
 ONLY_THERE = ("tests", "tests.bench", "rouge_score", "psycopg", "pytest", "bm25s", "Stemmer")
@@ -27,9 +27,16 @@ ONLY_THERE = ("tests", "tests.bench", "rouge_score", "psycopg", "pytest", "bm25s
 @click.argument("name", type=click.Choice(BENCHMARKS))
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Public data sets.")
 @click.option(
-    "--limit", type=click.IntRange(min=10), metavar="N", help="A small run: of retrieval, index, ask, writers."
+    "--limit",
+    type=click.IntRange(min=10),
+    metavar="N",
+    help="A small run: of retrieval, index, ask, writers, features.",
 )
-@click.option("--peer", metavar="PYTHON", help="One with sentence-transformers (retrieval) or the llm extra (writers).")
+@click.option(
+    "--peer",
+    metavar="PYTHON",
+    help="One with sentence-transformers (retrieval), the llm extra (writers) or Feast (features).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def command(name: str, data: Path | None, limit: int | None, peer: str | None, as_json: bool) -> None:
     """Measure speed and quality; takes some minutes and starts a stack of its own."""

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -22,21 +21,12 @@ from infra.vectors.vector_store import VectorStoreError
 from infra.watermarks import LogRange, Watermark, read_watermarks
 from schemas.heartbeats import Heartbeat, Supervision
 from schemas.tables import outbox, timers, work
+from streams.cli.agent_runs import STATES, Run, State, agent_state, run_of
 from streams.cli.stack import milvus_server
 from streams.graph import AGENTS
 from streams.places import store_place
 from streams.topics import topic_name
 
-State = Literal["down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok"]
-"""Worst first."""
-
-STATES: tuple[State, ...] = ("down", "stopped", "stuck", "restarting", "waiting", "starting", "late", "ok")
-FAILING: frozenset[State] = frozenset(("down", "stopped", "stuck", "restarting"))
-
-LATE_S = 60.0
-"""Results older than this are late."""
-
-BATCH_LIMIT_S = 45.0
 CONNECT_S = 1.0
 
 
@@ -59,6 +49,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int | None = None
     last_exit: int | None = None  # of a process that died; negative = the signal that killed it
     last_error: str | None = None
+    work_failing: int | None = None  # of the work: failed, and is tried again
+    work_error: str | None = None  # why, of the one that should have been done first
+    refusal: str | None = None  # why its process refuses to run
+    left_alone: dict[str, str | None] | None = None  # endpoints of models that failed again and again, and how
     watermarks: dict[str, dict[str, int]] | None = None  # topic to partition to offset
 
 
@@ -70,22 +64,6 @@ class _Stored:
     outbox: int
     work: int
     timers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What an agent's processes say."""
-
-    beats: Sequence[Heartbeat]
-    living: Sequence[Heartbeat]
-    expected: int | None  # processes a living supervisor keeps
-    restarts: int | None
-    last_exit: int | None  # exit status of the last process that died; negative = the signal that killed it
-
-    @property
-    def seen(self) -> bool:
-        """Whether anybody ever worked for the agent under this home, or is to."""
-        return bool(self.beats or self.expected)
 
 
 def collect(settings: Settings, broker: Broker, now: float) -> list[Part]:
@@ -164,24 +142,12 @@ def check_agent(settings: Settings, name: str, run: Run, logs: Mapping[Partition
         restarts=run.restarts,
         last_exit=run.last_exit,
         last_error=broken or next((beat.last_error for beat in run.beats if beat.last_error), None),
+        work_failing=run.failing.work_failing if run.failing else 0,
+        work_error=run.failing.work_error if run.failing else None,
+        refusal=run.refusal,
+        left_alone={one: beat.circuit_reasons.get(one) for beat in run.living for one in beat.circuits},
         watermarks=_by_topic(stored.marks) if stored else None,
     )
-
-
-def agent_state(run: Run, behind_s: float | None, now: float) -> State:
-    """Name the state of one agent from its processes; one bad process among good ones counts."""
-    if run.expected is not None and len(run.living) < run.expected:
-        return "restarting" if run.restarts else "starting"
-    if not run.living:
-        return "stopped" if run.beats and all(beat.state == "stopping" for beat in run.beats) else "down"
-    if any(beat.batch_started_at and now - beat.batch_started_at > BATCH_LIMIT_S for beat in run.living):
-        return "stuck"
-    states = {beat.state for beat in run.living}
-    if states & {"waiting_for_broker", "waiting_for_database"}:
-        return "waiting"
-    if states != {"running"}:
-        return "starting"
-    return "late" if behind_s is not None and behind_s > LATE_S else "ok"
 
 
 def _check_supervisor(supervision: Supervision | None, now: float) -> list[Part]:
@@ -192,17 +158,6 @@ def _check_supervisor(supervision: Supervision | None, now: float) -> list[Part]
         detail = f"pid {supervision.pid}" + (f" · metrics {supervision.metrics}" if supervision.metrics else "")
         return [Part(part="supervisor", state="ok", detail=detail, last_error=supervision.metrics_error)]
     return [Part(part="supervisor", state="down")]
-
-
-def run_of(agent: str, beats: Iterable[Heartbeat], supervision: Supervision | None, now: float) -> Run:
-    """Pick what one agent's processes and a living supervisor say of them."""
-    mine = [beat for beat in beats if beat.agent == agent]
-    living = [beat for beat in mine if alive(beat, now)]
-    if supervision is None or not alive(supervision, now):
-        return Run(mine, living, None, None, None)
-    children = [child for child in supervision.children if child.agent == agent]
-    last_exit = next((child.last_exit for child in children if child.restarts), None)
-    return Run(mine, living, len(children), sum(child.restarts for child in children), last_exit)
 
 
 def _read_store(settings: Settings, agent: str) -> _Stored | None:

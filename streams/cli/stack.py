@@ -13,6 +13,7 @@ from infra.local.kafka import KafkaServer
 from infra.local.milvus import MilvusServer
 from infra.local.processes import Process
 from infra.settings import Settings
+from infra.settings_prints import differing
 from infra.vectors.milvus_errors import without_password
 from streams.topics import declarations
 
@@ -131,7 +132,7 @@ def _start_workers(settings: Settings) -> str:
     process = workers(settings)
     running = process.running()
     if running is not None:
-        return f"run already (process {running.pid})"
+        return f"run already (process {running.pid}){_otherwise(settings, running.pid)}"
     process.start([sys.executable, "-m", "streams", "worker"], os.environ)
     return f"started; their log is {os.path.relpath(process.log_file)}"
 
@@ -147,3 +148,14 @@ def _metrics(settings: Settings) -> str:
             return told.metrics or told.metrics_error or "none: the workers were started with MILLRACE_METRICS_PORT=0"
         time.sleep(LOOK_S)
     return "not known yet: see millrace status"
+
+
+def _otherwise(settings: Settings, pid: int) -> str:
+    """Say in which settings the workers that run differ from ours: they go on with theirs."""
+    told = read_supervision(settings.home)
+    if told is None or told.pid != pid or told.settings is None:  # just started, or of an older version
+        return ""
+    others = differing(told.settings, settings)
+    if not others:
+        return ""
+    return f" with other settings ({', '.join(others)}): run `millrace down`, then `millrace up`"

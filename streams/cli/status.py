@@ -10,9 +10,13 @@ from infra.errors import TopicMissing
 from infra.kafka.admin import Broker
 from infra.kafka.reading import topic_ranges
 from infra.settings import Settings
+from infra.store_errors import StoreError
+from streams.cli.agent_runs import FAILING
 from streams.cli.context import load_settings
 from streams.cli.errors import Exit
-from streams.cli.health import FAILING, Part, collect
+from streams.cli.feature_commands.list_view import Listed, table_lines
+from streams.cli.feature_commands.listing import standing_tables
+from streams.cli.health import Part, collect
 from streams.cli.render import make_console, plural, print_lines
 from streams.cli.status_view import status_lines
 from streams.topics import topic_name
@@ -27,6 +31,10 @@ def command(as_json: bool) -> None:
     lag      events the broker has and the agent has not read
     pending  events read whose results are not published yet
     behind   age of the newest event in the results, while any is missing
+    work     keys whose slow work waits or runs; why it fails, where it does
+
+    Of an agent whose work fails: waiting when most of what waits failed and is tried again, stuck when its endpoint
+    is left alone as well, late when some should have been done by now.
 
     \b
     Example:
@@ -37,12 +45,13 @@ def command(as_json: bool) -> None:
     with Broker(settings.kafka) as broker:
         parts = collect(settings, broker, time.time())
         healthy = not any(part.state in FAILING for part in parts)
+        features = list_features(settings)
         if as_json:
-            click.echo(msgspec.json.encode({"healthy": healthy, "parts": parts}))
+            click.echo(msgspec.json.encode({"healthy": healthy, "parts": parts, "features": features}))
         elif nothing_runs(parts, _others(settings)):
             click.echo(f"Nothing runs here ({settings.home}). Start it: millrace up")
         else:
-            show(settings, parts, count_dead_letters(settings, broker, parts))
+            show(settings, parts, features, count_dead_letters(settings, broker, parts))
     if not healthy:
         raise click.exceptions.Exit(Exit.FAILED)
 
@@ -68,10 +77,21 @@ def count_dead_letters(settings: Settings, broker: Broker, parts: list[Part]) ->
     return sum(end - start for start, end in ranges.values())
 
 
-def show(settings: Settings, parts: list[Part], dead_letters: int | None) -> None:
+def list_features(settings: Settings) -> list[Listed]:
+    """List the feature tables that stand; where their store fails, the part of their agent says so."""
+    try:
+        return standing_tables(settings)
+    except StoreError:
+        return []
+
+
+def show(settings: Settings, parts: list[Part], features: list[Listed], dead_letters: int | None) -> None:
     """Print it for people."""
     console = make_console()
-    title = f"millrace · {settings.kafka.address} · {settings.home}"
-    print_lines(console, status_lines(parts, title, min(console.width, 120)))
+    title, width = f"millrace · {settings.kafka.address} · {settings.home}", min(console.width, 120)
+    print_lines(console, status_lines(parts, title, width))
+    if features:
+        console.print()
+        print_lines(console, table_lines(features, time.time(), width))
     if dead_letters:
         console.print(f"\n{plural(dead_letters, 'dead letter')} kept: millrace dead-letters list", style="yellow")

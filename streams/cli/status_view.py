@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from streams.cli.health import FAILING, Part, State
+from streams.cli.agent_runs import FAILING, State
+from streams.cli.health import Part
 from streams.cli.render import FAILING as RED
-from streams.cli.render import LATE, OK, QUIET, age, count, cut, pad, plural, printable
+from streams.cli.render import LATE, OK, QUIET, age, count, cut, pad, plural, printable, wrapped
 
 _WORDS: dict[State, tuple[str, str]] = {
     "ok": ("ok", OK),
@@ -21,6 +22,9 @@ _WORDS: dict[State, tuple[str, str]] = {
 }
 _PART_CELLS = 11
 _STATE_CELLS = 10
+_NOTE_LINES = 6
+"""Of a note, at most: what to do stands at its end."""
+
 _COLUMNS = (("lag", 9), ("pending", 8), ("behind", 8), ("outbox", 7), ("work", 6), ("timers", 7), ("events/s", 9))
 
 
@@ -85,7 +89,24 @@ def _notes(part: Part, width: int) -> Iterator[Text]:
     if part.restarts:
         ended = "" if part.last_exit is None else f", last after exit {part.last_exit}"
         notes.append((f"restarted {plural(part.restarts, 'time')}{ended}", LATE))
-    if part.last_error:
-        notes.append((f"last error: {printable(part.last_error)}", RED if part.state in FAILING else LATE))
-    for words, style in notes:
-        yield Text(" " * (_PART_CELLS + 1) + cut(words, width - _PART_CELLS - 1), style=style)
+    style = RED if part.state in FAILING else LATE
+    if part.refusal:
+        notes.append((f"refuses to run: {printable(part.refusal)}", style))
+    if part.work_failing:
+        how_much = f"{count(part.work_failing)} of {count(max(part.work or 0, part.work_failing))} in work"
+        notes.append((f"{how_much} failed and are tried again: {printable(part.work_error or '')}", style))
+    else:  # others write instead
+        told = [f"{one}: {why or 'it failed again and again'}" for one, why in (part.left_alone or {}).items()]
+        notes += [(f"leaves alone {printable(one)}", LATE) for one in told]
+    if part.last_error and part.last_error != part.refusal:
+        notes.append((f"last error: {printable(part.last_error)}", style))
+    for words, colour in notes:
+        for line in _note(words, width - _PART_CELLS - 1):
+            yield Text(" " * (_PART_CELLS + 1) + line, style=colour)
+
+
+def _note(words: str, cells: int) -> Iterator[str]:
+    lines = list(wrapped(words, cells))
+    yield from lines[: _NOTE_LINES - 1]
+    if rest := lines[_NOTE_LINES - 1 :]:
+        yield cut(" ".join(rest), cells)

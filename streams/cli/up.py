@@ -10,7 +10,8 @@ import msgspec
 from infra.settings import Settings
 from streams.cli.context import check_supported, load_settings
 from streams.cli.errors import CommandError
-from streams.cli.stack import PARTS, bring_up, take_down, workers
+from streams.cli.stack import PARTS, Tell, bring_up, take_down, workers
+from streams.cli.starting import await_agents
 from streams.places import check_stores
 
 LOOK_S = 0.5
@@ -26,10 +27,12 @@ def _read_parts(ctx: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.command("up")
 @click.option("--only", "parts", callback=_read_parts, metavar="PART,...", help=f"Start some parts: {','.join(PARTS)}.")
-@click.option("--detach", is_flag=True, help="Return when everything runs, instead of staying until Ctrl-C.")
+@click.option("--detach", is_flag=True, help="Return when everything runs, or cannot, instead of staying.")
 @click.option("--json", "as_json", is_flag=True, help="One part a line.")
 def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
     """Start Kafka and Milvus, create the topics, start the workers; what runs already is left alone.
+
+    Workers that run keep their settings; when yours differ, that is told. Exit 1 when a worker cannot run.
 
     Kafka and Milvus are our own, unless MILLRACE_KAFKA or MILLRACE_MILVUS name others. Results live under
     MILLRACE_HOME, unless MILLRACE_SQL names a Postgres.
@@ -50,17 +53,27 @@ def command(parts: tuple[str, ...], detach: bool, as_json: bool) -> None:
     if "workers" in parts:
         check_stores(settings)
     if detach:
-        bring_up(settings, parts, tell)
+        _detach(settings, parts, tell)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         bring_up(settings, parts, tell)
+        if "workers" in parts:
+            await_agents(settings, tell)
         tell("all", "up; Ctrl-C takes everything down")
         _stay(settings, parts)
     except KeyboardInterrupt:
         pass
     finally:
         take_down(settings, tell)
+
+
+def _detach(settings: Settings, parts: tuple[str, ...], tell: Tell) -> None:
+    bring_up(settings, parts, tell)
+    failing = await_agents(settings, tell) if "workers" in parts else ()
+    if failing:
+        what = f"{', '.join(failing)} cannot run; what else was started goes on"
+        raise CommandError(what, "Mend that, then `millrace down` and `millrace up --detach`.")
 
 
 def _stay(settings: Settings, parts: tuple[str, ...]) -> None:

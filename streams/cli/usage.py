@@ -130,7 +130,13 @@ def _budgets(writer: WriterSettings, spent: Spent) -> list[Budget]:
 
 def _circuits(settings: Settings, now: float) -> list[Circuit]:
     return [
-        Circuit(endpoint=endpoint, agent=beat.agent, slot=beat.slot, until=until)
+        Circuit(
+            endpoint=endpoint,
+            agent=beat.agent,
+            slot=beat.slot,
+            until=until,
+            reason=beat.circuit_reasons.get(endpoint),
+        )
         for beat in read_heartbeats(settings.home)
         if alive(beat, now)
         for endpoint, until in sorted(beat.circuits.items())

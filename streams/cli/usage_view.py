@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from rich.text import Text
 
-from streams.cli.render import FAILING, LATE, QUIET, age, count, cut, pad, printable
+from streams.cli.render import FAILING, LATE, QUIET, age, count, cut, pad, printable, wrapped
 
 _COLUMNS = (("calls", 8), ("saved", 8), ("failed", 7), ("in", 8), ("out", 8), ("cost", 9), ("mean", 8))
 _NAME_CELLS = 23
@@ -51,6 +51,7 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     slot: int
     until: float  # unix seconds
+    reason: str | None  # why; none of a worker of an older version
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ def usage_lines(usage: Usage, now: float, width: int) -> Iterator[Text]:
     if usage.circuits:
         yield Text()
     for circuit in usage.circuits:
-        yield _circuit(circuit, now, width)
+        yield from _circuit(circuit, now, width)
 
 
 def _tables(usage: Usage, name_cells: int) -> Iterator[Text]:
@@ -128,10 +129,12 @@ def _budget(budget: Budget) -> Text:
     return Text(f"{told}: no such calls until tomorrow (UTC)", style=FAILING)
 
 
-def _circuit(circuit: Circuit, now: float, width: int) -> Text:
+def _circuit(circuit: Circuit, now: float, width: int) -> Iterator[Text]:
     how = f"left alone for {age(circuit.until - now)}" if circuit.until > now else "to be tried by the next call"
     told = f"{how}: {printable(circuit.endpoint)} ({circuit.agent}-{circuit.slot})"
-    return Text(cut(told, max(width, 60)), style=FAILING)
+    yield Text(cut(told, max(width, 60)), style=FAILING)
+    for line in wrapped(f"because {printable(circuit.reason)}", max(width, 60) - 2) if circuit.reason else ():
+        yield Text(f"  {line}", style=FAILING)
 
 
 def money(cost: float) -> str:

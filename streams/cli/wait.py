@@ -11,7 +11,7 @@ from infra.settings import Settings
 from streams.cli.context import load_settings
 from streams.cli.errors import CommandError, Exit
 from streams.cli.render import age, plural
-from streams.cli.waits.lateness import find_staleness, gap_rows, holder, lacking, shown_progress
+from streams.cli.waits.lateness import find_reason, find_staleness, gap_rows, holder, lacking, shown_progress
 from streams.cli.waits.receipts import Origins, check_receipts, produced, read_receipts
 from streams.cli.waits.standing import METAVAR, Agent, Gap, NotStanding, Wait, upstream
 from streams.cli.waits.surroundings import LocalSurroundings
@@ -38,7 +38,7 @@ from streams.graph import AGENTS
 def command(wanted: str, receipts: tuple[str, ...], timeout_s: float, as_json: bool) -> None:
     """Wait until everything produced so far is in the standing results.
 
-    Timers become due at once. Exit 4 at the timeout, telling what is behind and by how much.
+    Timers become due at once. Exit 4 at the timeout, telling what is behind, by how much, and why.
 
     \b
     Example:
@@ -94,10 +94,11 @@ def report_standing(origins: Origins, waited_s: float, as_json: bool) -> None:
 
 
 def report_late(settings: Settings, gaps: Sequence[Gap], timeout_s: float, as_json: bool) -> CommandError:
-    """Say what is behind, and how old the first event is that is missing."""
-    stale = find_staleness(settings, gaps, time.time())
+    """Say what is behind, how old the first event is that is missing, and why it does not come."""
+    now = time.time()
+    stale, reason = find_staleness(settings, gaps, now), find_reason(settings, gaps, now)
     if as_json:
-        told = {"standing": False, "waited_s": timeout_s, "gaps": gap_rows(gaps, stale)}
+        told = {"standing": False, "waited_s": timeout_s, "why": reason, "gaps": gap_rows(gaps, stale)}
         click.echo(msgspec.json.encode(told))
     else:
         for gap, seconds in zip(gaps, stale, strict=True):
@@ -105,7 +106,7 @@ def report_late(settings: Settings, gaps: Sequence[Gap], timeout_s: float, as_js
             where = f"{gap.agent}  {gap.place[0]}:{gap.place[1]}"
             click.echo(f"{where}  lacks {plural(gap.missing, 'event')}{old}: {holder(gap.agent, gap.mark)}")
     return CommandError(
-        f"{lacking(gaps, stale)} after {timeout_s:g} s",
+        f"{lacking(gaps, stale)} after {timeout_s:g} s" + ("" if reason is None else f": {reason}"),
         "Wait longer with --timeout, or see `millrace status`.",
         code=Exit.TIMED_OUT,
     )

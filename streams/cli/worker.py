@@ -7,6 +7,7 @@ import click
 
 from streams.cli.context import check_supported, load_settings
 from streams.graph import AGENTS
+from streams.places import wanted_agents
 
 
 @click.command(
@@ -17,7 +18,7 @@ from streams.graph import AGENTS
 @click.option("--parent", type=int, hidden=True, help="Be the one worker of one agent, of this process's.")
 @click.option("--slot", default=0, hidden=True, help="Which of the agent's workers to be.")
 def command(agents: tuple[str, ...], workers: int, parent: int | None, slot: int) -> None:
-    """Run agents until Ctrl-C or SIGTERM (all agents when none is named)."""
+    """Run agents until Ctrl-C or SIGTERM (all of which there is something to do when none is named)."""
     settings = load_settings()
     check_supported(settings)
     if parent is not None:
@@ -31,6 +32,6 @@ def command(agents: tuple[str, ...], workers: int, parent: int | None, slot: int
     from streams.supervisor import Supervisor
 
     async def supervise() -> None:
-        await Supervisor(agents or list(AGENTS), workers, settings, os.environ).run()
+        await Supervisor(agents or wanted_agents(settings), workers, settings, os.environ).run()
 
     asyncio.run(supervise())

@@ -122,8 +122,8 @@ def per_1000(calls: int, reviews: int) -> float | None:
 def replay(reviews: Sequence[Review]) -> Figures:
     """Read all points twice over the same ledger: those of a backlog, and those of a stream that came slowly.
 
-    What was live is read faster the second time: texts are written from the newest points, and some of these were
-    never written about, because the text before still fitted them.
+    What was live is read faster the second time, and should ask for nothing new: what a text is written from depends
+    on the order of the points alone.
     """
     with scripted_stack() as (stack, endpoint):
         asyncio.run(send(stack, reviews))

@@ -152,6 +152,15 @@ def test_postponed_work_keeps_its_inputs_and_comes_back_when_its_wait_is_over(co
     assert (again.attempts, offsets(again)) == (2, [10])
 
 
+def test_only_tries_that_asked_somebody_count(connection):
+    leases.record(connection, [task(1, 10)])
+    for tried, attempts in ((True, 1), (False, 2), (False, 2), (True, 2)):
+        (leased,) = lease(connection)
+        assert leased.attempts == attempts
+        leases.postpone(connection, leased, NOW, "503", tried=tried)
+    assert row(connection).attempts == 2
+
+
 def test_work_that_is_not_ours_any_more_is_not_postponed(connection):
     leases.record(connection, [task(1, 10)])
     (ours,) = lease(connection, OURS)

@@ -86,11 +86,12 @@ def test_two_slots_of_one_agent_are_never_added_up():
 
 
 def test_what_belongs_to_an_agent_is_told_once_by_its_newest_living_worker():
-    old = beat(at=NOW - 2, outbox_depth=1, work_depth=2, timer_depth=3)
-    new = beat(slot=1, at=NOW - 1, outbox_depth=4, work_depth=5, timer_depth=6)
+    old = beat(at=NOW - 2, outbox_depth=1, work_depth=2, timer_depth=3, work_failing=1)
+    new = beat(slot=1, at=NOW - 1, outbox_depth=4, work_depth=5, timer_depth=6, work_failing=2)
     found = scraped([old, new, beat("summarize", outbox_depth=9)], mine(("digest", 0), ("digest", 1), ("summarize", 0)))
     assert found["millrace_outbox_rows"] == {("digest",): 4, ("summarize",): 9}
     assert found["millrace_work_rows"] == {("digest",): 5, ("summarize",): 0}
+    assert found["millrace_work_failing_rows"] == {("digest",): 2, ("summarize",): 0}
     assert found["millrace_timer_rows"] == {("digest",): 6, ("summarize",): 0}
 
 
@@ -160,7 +161,7 @@ def test_the_memory_of_nobody_is_unknown():
 
 
 def test_the_server_answers_scrapes_in_both_formats_until_it_is_closed():
-    server = MetricsServer(collector([beat()], mine(("digest", 0))), "127.0.0.1", 0)
+    server = MetricsServer([collector([beat()], mine(("digest", 0)))], "127.0.0.1", 0)
     try:
         assert server.url.startswith("http://127.0.0.1:")
         text = urllib.request.urlopen(server.url, timeout=5).read().decode()
@@ -181,9 +182,9 @@ def test_a_taken_port_is_told_with_the_remedy():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(MetricsUnavailable, match=rf"127\.0\.0\.1:{port}: Address already in use.*METRICS_PORT"):
-            MetricsServer(collector([], mine()), "127.0.0.1", port)
+            MetricsServer([collector([], mine())], "127.0.0.1", port)
 
 
 def test_a_host_that_is_not_ours_is_told():
     with pytest.raises(MetricsUnavailable, match=r"192\.0\.2\.1:0: Cannot assign"):
-        MetricsServer(collector([], mine()), "192.0.2.1", 0)
+        MetricsServer([collector([], mine())], "192.0.2.1", 0)

@@ -24,10 +24,11 @@ from models.sentence_table import SentenceTable
 from processors.digest.product import Product
 from schemas import tables
 from schemas.index_tables import WORD_TABLES
-from schemas.points import Forgotten
+from schemas.points import Forgotten, Points
 from schemas.summaries import Summary
+from streams.summary_records import wanted_of
 from tests.releases.v0_1 import state as v0_1
-from tests.streams.fakes import POINTS, REVIEWS
+from tests.streams.fakes import POINTS, REVIEWS, wanted_from
 
 ALL = [(REVIEWS, 0), (REVIEWS, 1), (POINTS, 0)]
 EVER = 1e12
@@ -307,9 +308,25 @@ def test_summaries_of_an_old_version_stand_and_their_texts_have_forgotten_nothin
     with upgraded(summarize_place).transaction() as connection:
         now = load_summaries(connection, [*(row["product_id"] for row in before), "untold"])
     assert now.pop("untold").text_forgotten is None
-    assert [dataclasses.asdict(now[row["product_id"]]) for row in before] == [
-        {**row, "text_forgotten": 0} for row in before
+    stand = {name: dataclasses.replace(row, wanted=None) for name, row in now.items()}
+    assert [dataclasses.asdict(stand[row["product_id"]]) for row in before] == [
+        {**row, "text_forgotten": 0, "wanted": None} for row in before
     ]
+
+
+def test_texts_that_an_old_version_was_to_write_are_written_from_the_points_that_stand(summarize, summarize_place):
+    reasons = {row["key"]: row["reason"] for row in rows(summarize, v0_1.tables.work)}
+    with summarize.write() as connection:  # points that changed nothing came after those it was recorded for
+        connection.execute(v0_1.tables.work.update().values(revision=1))
+    with upgraded(summarize_place).transaction() as connection:
+        now = load_summaries(connection, [row["product_id"] for row in rows(summarize, v0_1.tables.summaries)])
+        revisions = {row.key: row.revision for row in connection.execute(sa.select(tables.work))}
+    assert 0 < len(reasons) < len(now)
+    for name, row in now.items():
+        points = msgspec.json.decode(row.points, type=Points)
+        expected = wanted_from(points, row.revision, reasons[name]) if name in reasons else None
+        assert wanted_of(row) == expected
+        assert revisions.get(name) == (expected and row.points_revision)
 
 
 def test_reviews_and_products_of_an_old_version_are_all_there(digest, fresh_place):

@@ -2,11 +2,11 @@
 
 from collections import deque
 
-from models.ports import Completed, WriteFailure
+from models.ports import Completed
 
 
 class ScriptedEngine:
-    """Answers in order; keeps what it was asked."""
+    """Answers in order: texts, or whole outcomes; keeps what it was asked."""
 
     engine = "openai"
     model = "scripted"
@@ -20,7 +20,7 @@ class ScriptedEngine:
     async def complete(self, completion):
         self.asked.append(completion)
         answer = self.answers.popleft()
-        return answer if isinstance(answer, WriteFailure) else Completed(answer, tokens_in=100, tokens_out=10)
+        return Completed(answer, tokens_in=100, tokens_out=10) if isinstance(answer, str) else answer
 
     async def stream(self, completion):
         answer = await self.complete(completion)

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from models.ports import Decoding, WriteFailure, WriteRequest
+from models.ports import Completed, Decoding, WriteFailure, WriteRequest
 from models.prompted_writer import PromptedWriter
 from models.prompting.prompts import load_prompt, parse_prompt
 from schemas.points import Band, Bands, Evidence, FlagCounts, Metrics, Point, RatingCounts, Reading, ValueForMoney
@@ -114,12 +114,35 @@ async def test_a_prompt_that_cannot_be_filled_in_fails_instead_of_ending_the_wor
     prompt = parse_prompt(front + "[user]\n{{ 1 // (material | length - 2) }}\n", "own.md")
     (result,) = await PromptedWriter(ScriptedEngine(), prompt, Decoding(9)).write([WriteRequest("p", READING)])
     assert isinstance(result, WriteFailure)
-    assert (result.retryable, "cannot be filled in" in result.error) == (False, True)
+    assert (result.retryable, result.asked, "cannot be filled in" in result.error) == (False, False, True)
+
+
+async def test_why_a_prompt_cannot_be_filled_in_repeats_nothing_of_what_it_was_given():
+    front = '+++\nname = "own"\nversion = 1\ninputs = ["material"]\n+++\n'
+    prompt = parse_prompt(front + "[user]\n{{ material[0].says + 1 }}{{ material[0][material[0].says] }}\n", "own.md")
+    broken = parse_prompt(front + "[user]\n{{ {}[material[0].says] }}\n", "own.md")
+    for one in (prompt, broken):
+        (result,) = await PromptedWriter(ScriptedEngine(), one, Decoding(9)).write([WriteRequest("p", READING)])
+        assert "cannot be filled in" in result.error
+        assert "boils" not in result.error
 
 
 async def test_a_failure_of_the_model_is_passed_on_with_what_the_first_try_cost():
     result = await write(ScriptedEngine(BAD, WriteFailure("429", True, 3.0, endpoint=True)))
     assert (result.retryable, result.retry_after_s, result.endpoint, result.tokens_in) == (True, 3.0, True, 100)
+
+
+async def test_a_text_names_the_model_that_said_it_the_last_where_there_were_two():
+    by = [Completed(text, 100, 10, model=f"m#polite@{place}") for place, text in enumerate((BAD, GOOD))]
+    assert (await write(ScriptedEngine(by[1]))).model == "m#polite@1"
+    assert (await write(ScriptedEngine(*by))).model == "m#polite@1"
+    assert (await write(ScriptedEngine(GOOD))).model is None, "one that cannot change need not be named"
+
+
+@pytest.mark.parametrize(("before", "asked"), [((), False), ((BAD,), True)])
+async def test_a_text_was_asked_for_if_any_of_its_tries_was(before, asked):
+    result = await write(ScriptedEngine(*before, WriteFailure("no turn", True, asked=False)))
+    assert (result.asked, result.tokens_in) == (asked, 100 * len(before))
 
 
 async def test_nothing_to_write_about_asks_nobody():

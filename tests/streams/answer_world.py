@@ -9,11 +9,16 @@ from typing import Any
 
 from models.ports import AnswerRequest, WriteFailure, Written
 from processors.answers.assessment import Assessment
+from processors.features.definitions.serving import FeatureSpec
+from processors.features.serving.calling import CallsHere
+from processors.features.serving.ports import Found as RowFound
+from processors.features.serving.ports import Lookup
 from schemas.documents import PUBLIC, document_key, review_key
 from schemas.heartbeats import Counters
 from schemas.hits import ChunkPlace, Hit, Passage
 from schemas.indexed import Indexed
 from schemas.records import Sources
+from streams.answer_features import AnswerFeatures
 from streams.answer_writing import AnswerWriting
 from streams.answering import Answering, Bounds
 from streams.calling.accounts import Terms
@@ -140,7 +145,9 @@ class FakeAnswerer:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def answer(self, requests: Sequence[AnswerRequest]) -> list[Written | WriteFailure]:
+    async def answer(
+        self, requests: Sequence[AnswerRequest], patience_s: float | None = None
+    ) -> list[Written | WriteFailure]:
         self.asked += requests
         self.entered.set()
         await self.gate.wait()
@@ -177,6 +184,35 @@ class Assessor:
         return self.assessment
 
 
+@dataclass
+class FakeRows:
+    """Rows of feature tables as somebody wrote them: (table, key) -> values, and when their newest event happened."""
+
+    rows: dict[tuple[str, str], tuple[dict[str, Any], int]] = field(default_factory=dict)
+    failures: list[Exception] = field(default_factory=list)  # one is raised at each read, while there are some
+    reads: list[Any] = field(default_factory=list)
+    before_read: Callable[[], object] = lambda: None
+
+    def read(self, requests: Sequence[Lookup], at_us: int | None = None) -> list[RowFound]:
+        self.reads += requests
+        self.before_read()
+        if self.failures:
+            raise self.failures.pop(0)
+        return [self._found(one) for one in requests]
+
+    def _found(self, one: Lookup) -> RowFound:
+        names = {"order_scans": ("last_city", "courier"), "order_items": ("item_count", "total")}[one.table]
+        values, as_of_us = self.rows.get((one.table, one.key), ({}, None))
+        return RowFound({**dict.fromkeys(names), **values}, as_of_us, as_of_us is None, f"v-{one.table}")
+
+
+def make_features(rows: FakeRows | None = None, only: FeatureSpec | None = None, **changed: Any) -> AnswerFeatures:
+    """Features of one spec, none unless told."""
+    specs = {} if only is None else {only.name: only}
+    told = {"spec": None, "threads": HereExecutor(), "now": Clock(), **changed}
+    return AnswerFeatures(specs, rows or FakeRows(), CallsHere(specs.values()), **told)
+
+
 def make_answering(
     store: Any,
     index: FakeIndex,
@@ -188,11 +224,16 @@ def make_answering(
     now: Callable[[], float] | None = None,
     chain: Chain | None = None,
     terms: Terms | None = None,
+    features: AnswerFeatures | None = None,
 ) -> Answering:
     now, counters = now or Clock(), counters or Counters()
     chain = chain or chain_of(writer, fallback or writer)
     calls = Calls(
-        store, lambda model, requests: model.answer(requests), terms=terms or Terms(), counters=counters, now=now
+        store,
+        lambda model, requests, patience_s: model.answer(requests, patience_s),
+        terms=terms or Terms(),
+        counters=counters,
+        now=now,
     )
     writing = AnswerWriting(store, calls, chain, counters=counters, now=now)
     return Answering(
@@ -201,6 +242,7 @@ def make_answering(
         lambda: POSITION,
         assess or Assessor(),
         writing,
+        features or make_features(now=now),
         bounds=Bounds(passages=8, reviews=50, threshold=0.3),
         threads=HereExecutor(),
         topic=ANSWERS,

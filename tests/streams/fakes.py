@@ -22,6 +22,7 @@ from streams.calling.chain import Chain
 from streams.delivery import Applier, Progress
 from streams.holes import Holes
 from streams.runs import Run
+from streams.summary_records import Wanted, reading_of
 from streams.writing import Writing
 from tests.processors import fake_encoder
 from tests.processors.readings import band, point, reading
@@ -260,7 +261,7 @@ def make_writing(
     """Writing with these writers, as the assembly makes it."""
     counters, now = counters or Counters(), now or Clock()
     calls = Calls(
-        store, lambda writer, requests: writer.write(requests), terms=terms or Terms(), counters=counters, now=now
+        store, lambda writer, requests, _: writer.write(requests), terms=terms or Terms(), counters=counters, now=now
     )
     return kind(store, calls, chain or chain_of(writer, fallback), topic=SUMMARIES, counters=counters, now=now)
 
@@ -281,6 +282,17 @@ def points_of(reading: Reading, revision: int = 1, product_id: str = "p", source
         review_count=reading.metrics.review_count,
         sources=sources or {"reviews": {"0": revision}},
         **{name: getattr(reading, name) for name in Reading.__struct_fields__},
+    )
+
+
+def wanted_from(points: Points, shown_revision: int = 1, reason: str = "first text") -> Wanted:
+    """These points as what the next text is to be written from."""
+    return Wanted(
+        reading=reading_of(points),
+        forgotten=points.forgotten.count,
+        points_revision=points.revision,
+        shown_revision=shown_revision,
+        reason=reason,
     )
 
 

@@ -201,6 +201,8 @@ async def test_a_writer_that_is_busy_is_asked_again_only_while_there_is_time(sto
     ask(store)
     writer.answers = [WriteFailure("busy", True, 2.0)]
     assert (await reply(answering))[1] == Failed("busy", 2.0, again_by=DEADLINE_S)
+    writer.answers = [WriteFailure("no turn", True, asked=False)]
+    assert (await reply(answering))[1] == Failed("no turn", None, again_by=DEADLINE_S, asked=False)
     clock.now = DEADLINE_S - 4
     writer.answers = [WriteFailure("busy", True, 2.0)]
     assert conclude(store, answering, *await reply(answering)).writer.engine == "own words"
@@ -382,7 +384,7 @@ async def test_while_the_circuit_is_open_nobody_who_asks_waits_for_it(store, ind
         answer = await answered(store, answering, request_id, question=f"Which port, {request_id}?")
         assert answer.writer.engine == "own words"
     assert len(writer.asked) == 1
-    assert answer.writer.because == "https://models.example failed again and again and is left alone"
+    assert answer.writer.because == "https://models.example failed again and again and is left alone: 503"
 
 
 async def test_those_who_are_named_answer_before_the_last_does(store, index, writer):

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
-from infra import outbox
+from infra import leases, outbox
 from infra.database import Waits
 from infra.heartbeats import read_heartbeats
+from infra.leases import Task
 from infra.outbox import Cause, Output
 from infra.places import StorePlace
 from infra.store_errors import StoreUnreachable
 from schemas.heartbeats import Counters, PartitionState
+from streams import pulse as beating
 from streams.delivery import Progress
 from streams.pulse import Pulse, partition_states
 from tests.streams.fakes import POINTS, REVIEWS, Clock
@@ -56,10 +58,12 @@ def test_a_heartbeat_tells_how_the_worker_is(pulse, tmp_path, store, progress):
     pulse.state = "running"
     pulse.partitions = lambda: [PartitionState(topic=REVIEWS, partition=1, fence=4, end=9)]
     pulse.circuits = lambda: {"https://models.example": 1_030.0}
+    pulse.reasons = lambda: {"https://models.example": "HTTP 503"}
     pulse.look()
     pulse.beat()
     (beat,) = read_heartbeats(tmp_path)
     assert beat.circuits == {"https://models.example": 1_030.0}
+    assert beat.circuit_reasons == {"https://models.example": "HTTP 503"}
     assert (beat.agent, beat.slot, beat.pid, beat.state) == ("digest", 0, os.getpid(), "running")
     assert (beat.outbox_depth, beat.work_depth, beat.timer_depth) == (1, 0, 0)
     assert (beat.counters.events, beat.newest_event_at, beat.batch_started_at) == (12, 5.0, None)
@@ -88,6 +92,47 @@ def test_waits_do_not_make_a_batch_old(pulse, tmp_path, progress, waits, clock):
     assert batch_started_at(pulse, tmp_path) == clock.now
     progress.batch_started_at = None
     assert batch_started_at(pulse, tmp_path) is None
+
+
+def fail(store, *errors: tuple[str, str, float]) -> None:
+    """Record work (key, error, deadline) and let it fail."""
+    with store.write() as connection:
+        for key, _, deadline in errors:
+            task = Task("summary", key, 1, "new", Cause(POINTS, 0, 1), not_before=0.0, deadline=deadline)
+            leases.record(connection, [task])
+        taken = leases.lease(connection, "summary", "me", now=1.0, until=9.0, partitions=[(POINTS, 0)], limit=99)
+        for leased in taken:
+            error = next(one for key, one, _ in errors if key == leased.key)
+            leases.postpone(connection, leased, 5.0, error)
+
+
+def test_a_heartbeat_tells_how_much_work_fails_and_why_the_most_urgent_does(pulse, tmp_path, store, monkeypatch):
+    monkeypatch.setattr(beating, "FAILING_S", 0.0)
+    pulse.look()
+    pulse.beat()
+    assert (newest(tmp_path).work_failing, newest(tmp_path).work_error) == (0, None)
+    fail(store, ("b", "HTTP 503", 20.0), ("a", "HTTP 401", 10.0))
+    with store.write() as connection:  # waits for its first try
+        leases.record(connection, [Task("summary", "c", 1, "new", Cause(POINTS, 0, 2), not_before=0.0, deadline=1.0)])
+    pulse.look()
+    pulse.beat()
+    beat = newest(tmp_path)
+    assert (beat.work_depth, beat.work_failing, beat.work_error, beat.work_due_at) == (3, 2, "HTTP 401", 10.0)
+
+
+def test_work_that_fails_is_looked_for_less_often_than_the_heart_beats(pulse, tmp_path, store, monkeypatch):
+    now = Clock(50.0)
+    monkeypatch.setattr(beating.time, "monotonic", now)
+    pulse.look()
+    fail(store, ("a", "HTTP 401", 10.0))
+    now.now += beating.FAILING_S / 2
+    pulse.look()
+    pulse.beat()
+    assert (newest(tmp_path).work_depth, newest(tmp_path).work_failing) == (1, 0)
+    now.now += beating.FAILING_S / 2
+    pulse.look()
+    pulse.beat()
+    assert newest(tmp_path).work_failing == 1
 
 
 class Away:

@@ -15,7 +15,7 @@ from schemas.tables import outbox as outbox_table
 from schemas.tables import summaries, work, work_inputs
 from streams.events import read_events
 from streams.summarize import FORGOTTEN, REFRESH, Pace, SummarizeHandler
-from streams.summary_records import TextBasis, make_row, reading_of, retext
+from streams.summary_records import TextBasis, make_row, reading_of, retext, wanted_of
 from tests.processors.readings import band, point, reading
 from tests.streams.fakes import (
     POINTS,
@@ -35,6 +35,8 @@ DEBOUNCE_S, QUIET_S, DEADLINE_S = 2.0, 5.0, 30.0
 SMALL = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
 SMALL_AGAIN = reading(positive=band(7, [point("Battery lasts long", 3, 7)]))
 LARGE = reading(positive=band(20, [point("Straps are soft", 9, 20), point("Colour stays bright", 8, 20)]))
+LARGER = reading(positive=band(21, [point("Straps are soft", 9, 21), point("Colour stays bright", 8, 21)]))
+OTHER = reading(positive=band(20, [point("Zipper is smooth", 9, 20), point("Hem holds well", 8, 20)]))
 STAMP = WriterStamp(engine="e", model="m", prompt_version="v", ledger_key="k")
 
 
@@ -136,8 +138,10 @@ def test_a_material_change_is_written_after_a_pause(store, make, clock):
     it.apply(records(points_of(LARGE, 2), start=1))
     assert tasks(store) == [("p", 2, "new points", clock.now + DEBOUNCE_S, clock.now + DEADLINE_S)]
     clock.now += DEADLINE_S - 1
-    it.apply(records(points_of(LARGE, 3), start=2))
-    assert tasks(store)[0][1:] == (3, "new points", clock.now + 1, clock.now + 1)
+    it.apply(records(points_of(LARGE, 3), start=2))  # the text that is wanted already fits it
+    assert tasks(store)[0][1] == 2
+    it.apply(records(points_of(OTHER, 4), start=3))
+    assert tasks(store)[0][1:] == (4, "new points", clock.now + 1, clock.now + 1)
 
 
 def test_a_cheap_text_is_refreshed_when_the_product_falls_quiet(store, make, clock):
@@ -155,6 +159,43 @@ def test_a_cheap_text_of_the_same_reading_is_not_refreshed(store, make):
     it.apply(records(points_of(SMALL, 2), start=1))
     assert tasks(store) == []
     assert len(shown(store)) == 1
+
+
+def test_a_cheap_text_that_is_wanted_for_a_material_change_stays_wanted_for_it_when_less_comes(store, make, clock):
+    it = make(refreshes=True)
+    it.apply(records(points_of(SMALL)))
+    write_text(store, SMALL)
+    it.apply(records(points_of(LARGE, 2), start=1))
+    it.apply(records(points_of(LARGER, 3), start=2))
+    assert tasks(store) == [("p", 3, "new points", clock.now + DEBOUNCE_S, clock.now + DEADLINE_S)]
+
+
+def test_points_that_say_nothing_new_before_the_first_cheap_text_are_shown_and_hold_nothing_back(store, make):
+    it = make(refreshes=True)
+    it.apply(records(points_of(SMALL)))
+    it.apply(records(points_of(SMALL, 2), start=1))
+    ((summary, cause),) = shown(store)
+    assert (summary.text, cause) == (None, Cause(*HERE, 1))
+    assert tasks(store)[0][1] == 1
+
+
+def test_of_several_points_in_one_run_each_is_held_to_what_was_wanted_before_it(store, make):
+    make().apply(records(points_of(SMALL), points_of(LARGE, 2), points_of(LARGER, 3)))
+    wanted = wanted_of(standing(store))
+    assert (wanted.reading, wanted.points_revision, wanted.shown_revision) == (LARGE, 2, 1)
+    assert tasks(store)[0][1:3] == (2, "new points")
+
+
+def test_a_text_that_is_wanted_and_cites_a_forgotten_review_gives_way_to_what_stands(store, make):
+    it = make()
+    it.apply(records(points_of(SMALL)))
+    write_text(store, SMALL)
+    it.apply(records(points_of(quoted("r1", "r2"), 2), start=1))
+    it.apply(records(after_forgetting(quoted("r2"), 3, "r1"), start=2))
+    row = standing(store)
+    assert (wanted_of(row).reading, wanted_of(row).forgotten) == (quoted("r2"), 1)
+    assert b'"r1"' not in row.wanted
+    assert (shown(store)[-1][0].text, tasks(store)[0][1:3]) == ("A text.", (3, FORGOTTEN))
 
 
 def test_a_row_changed_by_another_worker_is_read_again(store, second_store, make, clock):

@@ -297,7 +297,10 @@ class World:
     def kept(self) -> list[str]:
         """Everything that is kept and could hold a review's words."""
         stored = [
-            bytes(one) for row in self.rows(summaries) for one in (row.points, row.text_points, row.record) if one
+            bytes(one)
+            for row in self.rows(summaries)
+            for one in (row.points, row.text_points, row.record, row.wanted)
+            if one
         ]
         waiting = [row.value for row in self.rows(outbox_table)]
         calls = [row.failure or row.output for row in self.rows(ledger)]

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,7 +15,8 @@ from infra.errors import BrokerUnreachable
 from infra.heartbeats import read_supervision, write_heartbeat
 from infra.kafka.probe import Probe
 from infra.settings import MetricsSettings, Settings
-from schemas.heartbeats import Counters, Heartbeat, PartitionState
+from infra.settings_prints import differing
+from schemas.heartbeats import REFUSED, Counters, Heartbeat, PartitionState
 from streams import supervisor as supervising
 from streams.supervisor import BATCH_S, STALE_S, STALL_S, STARTING_S, Slot, Supervisor, backoff_s, verdict
 from tests.streams.fakes import REVIEWS, Clock
@@ -149,6 +151,58 @@ async def test_a_worker_that_dies_again_and_again_waits_longer_and_after_a_long_
         waited.append(supervisor.slot.restart_at - clock.now)
     assert waited == [1, 2, 4, 1]
     assert supervisor.slot.restarts == 4
+
+
+REFUSES = f"import sys; sys.exit({REFUSED})"
+
+
+async def refuse(supervisor, tmp_path, said: str | None):
+    """Let a worker refuse to run after it said something; returns what the supervisor tells."""
+    supervisor.program = REFUSES
+    await supervisor._start(supervisor.slot)
+    if said is not None:
+        told = beat(supervisor.slot.process.pid, state="starting")
+        write_heartbeat(tmp_path, msgspec.structs.replace(told, last_error=said))
+    await ended(supervisor.slot)
+    await supervisor._look()
+    return read_supervision(tmp_path).children[0]
+
+
+async def test_why_a_worker_refused_to_run_is_told_until_one_runs(supervisor, clock, tmp_path):
+    told = await refuse(supervisor, tmp_path, "its model is missing. Install it.")
+    assert (told.last_exit, told.refusal) == (REFUSED, "its model is missing. Install it.")
+    supervisor.program = SLEEPER
+    clock.now = supervisor.slot.restart_at
+    await supervisor._look()
+    write_heartbeat(tmp_path, beat(supervisor.slot.process.pid, at=clock.now, state="starting"))
+    await supervisor._look()
+    assert read_supervision(tmp_path).children[0].refusal == "its model is missing. Install it."
+    write_heartbeat(tmp_path, beat(supervisor.slot.process.pid, at=clock.now))
+    await supervisor._look()
+    assert read_supervision(tmp_path).children[0].refusal is None
+
+
+async def test_what_another_process_said_is_no_refusal_of_this_one(supervisor, tmp_path):
+    write_heartbeat(tmp_path, msgspec.structs.replace(beat(1), last_error="of another day"))
+    assert (await refuse(supervisor, tmp_path, None)).refusal == "its log says why."
+
+
+async def test_a_worker_that_ends_otherwise_refused_nothing(supervisor, clock, tmp_path):
+    await refuse(supervisor, tmp_path, "its model is missing.")
+    supervisor.program = "import sys; sys.exit(70)"
+    clock.now = supervisor.slot.restart_at
+    await supervisor._look()
+    await ended(supervisor.slot)
+    await supervisor._look()
+    told = read_supervision(tmp_path).children[0]
+    assert (told.last_exit, told.refusal) == (70, None)
+
+
+async def test_a_supervisor_tells_with_what_settings_its_workers_run(supervisor, tmp_path):
+    await supervisor._look()
+    told = read_supervision(tmp_path).settings
+    assert differing(told, supervisor._settings) == []
+    assert differing(told, Settings(home=tmp_path)) == ["metrics"]
 
 
 class Broker:

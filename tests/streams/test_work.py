@@ -253,6 +253,20 @@ async def test_waits_after_failures_double_with_jitter_up_to_a_limit(agent):
         assert longest / 2 <= wait_s <= longest
 
 
+async def test_work_that_was_only_held_back_comes_again_soon_after_however_often_it_failed(agent):
+    agent.take(points_of(SMALL))
+    service, waited = agent.service(), []
+    for retry_after_s in (None, 30.0):
+        with agent.store.write() as connection:
+            connection.execute(work.update().values(lease_owner=None, lease_until=None, not_before=0, attempts=20))
+        (leased,) = service._lease()
+        service._postpone(leased, working.Failed("left alone", retry_after_s, asked=False))
+        waited.append(agent.rows()[0].not_before - agent.clock.now)
+        assert agent.rows()[0].attempts == 20, "nobody was asked"
+    assert 1 <= waited[0] <= 2
+    assert 30 < waited[1] <= 31
+
+
 async def test_work_that_is_due_by_a_time_is_tried_again_by_then_whatever_the_wait_would_be(agent):
     agent.take(points_of(SMALL))
     service = agent.service()
@@ -440,7 +454,7 @@ async def test_a_late_text_that_cites_nothing_forgotten_is_shown_but_its_call_co
         assert (late.text_revision, late.bands) == (1, quoted("r1", of=6).bands)
 
 
-async def test_a_late_text_is_written_again_at_once_when_a_deletion_took_back_what_it_was_written_for(agent):
+async def test_a_late_text_is_written_again_when_a_deletion_took_back_what_it_was_written_for(agent):
     agent.take(points_of(SMALL))
     await serve(agent)
     agent.writer.gate.clear()
@@ -449,7 +463,8 @@ async def test_a_late_text_is_written_again_at_once_when_a_deletion_took_back_wh
     agent.clock.now += PACE.debounce_s
     async with serving(agent.service()):
         await agent.writer.entered.wait()
-        agent.take(after_forgetting(SMALL, 3, "r9"))  # fits the text that stands, so it asks for none
+        agent.take(after_forgetting(SMALL, 3, "r9"))  # fits the text that stands, not the one that is being written
+        agent.clock.now += PACE.debounce_s
         agent.writer.gate.set()
         await until(lambda: not agent.rows())
     assert [request.reading for request in agent.writer.asked] == [SMALL, LARGE, SMALL]
@@ -528,12 +543,13 @@ async def test_while_an_endpoint_is_down_its_texts_wait_and_the_stream_goes_on(a
         agent.take(points_of(OTHER, product_id="b"), points_of(LARGE, product_id="c"))
         await until(lambda: all(row.last_error for row in agent.rows()))
         held = {row.key: row for row in agent.rows()}
-        assert [held[key].not_before for key in "bc"] == [started + 100] * 2
+        for key in "bc":  # soon after the circuit may close
+            assert started + 100 <= held[key].not_before <= started + 101
         assert (agent.writer.calls, agent.texts()) == (1, [None] * 3)
-        agent.clock.now += 100  # the try fails, too, and nobody else is let through
+        agent.clock.now += 101  # the try fails, too, and nobody else is let through
         await until(lambda: agent.writer.calls == 2)
-        await until(lambda: all(row.not_before >= agent.clock.now + 1 for row in agent.rows() if not row.lease_owner))
-        assert max(row.attempts for row in agent.rows()) == 2
+        await until(lambda: all(not row.lease_owner and row.not_before > agent.clock.now for row in agent.rows()))
+        assert sum(row.attempts for row in agent.rows()) == 2, "who was held back was not tried"
         agent.clock.now += 400
 
         def written_in_time() -> bool:

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 from msgspec.json import decode, encode
 
-from infra import leases, ledger
+from infra import ledger
 from infra.fences import Moved
-from infra.leases import Leased, Task
+from infra.leases import Leased
 from infra.outbox import Cause
 from infra.rows.summary_rows import load_summaries, put_summary
 from models.ports import WriteFailure, Written
@@ -15,7 +15,7 @@ from schemas.summaries import Summary
 from schemas.tables import summaries
 from streams.calling.asks import call_key
 from streams.summarize import REFRESH, WRITING
-from streams.summary_records import make_row, show
+from streams.summary_records import Wanted, make_row, show, wanted_of
 from streams.work import Failed
 from streams.writing import GONE
 from tests.processors.readings import band, point, reading
@@ -28,6 +28,7 @@ from tests.streams.fakes import (
     chain_of,
     make_writing,
     points_of,
+    wanted_from,
 )
 
 READING = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
@@ -44,7 +45,9 @@ async def writer():
 async def writing(store, writer):
     points = points_of(READING)
     with store.write() as connection:
-        put_summary(connection, make_row(show(points, {}, None, START_S), 1, encode(points), None), 0)
+        put_summary(
+            connection, make_row(show(points, {}, None, START_S), 1, encode(points), None, wanted_from(points)), 0
+        )
     return make_writing(store, writer, FakeWriter(engine="fallback"))
 
 
@@ -58,9 +61,8 @@ def test_the_work_it_does_is_the_work_that_is_recorded(writing):
 
 async def test_a_call_is_named_by_everything_that_decides_its_output(writing, writer):
     (job,) = writing.prepare([leased()])
-    source = job.source
-    assert (source.request.reading, source.points_revision, source.shown_revision) == (READING, 1, 1)
     (first,) = await writing.call([job])
+    assert [one.reading for one in writer.asked] == [READING]
     assert first.entry.ledger_key == ledger_key("fake", "m1", "v1", "{}", canonical_input(READING))
     for name in ("engine", "model", "prompt_version", "parameters"):
         standing = getattr(writer, name)
@@ -74,12 +76,12 @@ async def test_results_come_back_in_the_order_of_the_work(writing, writer, store
     writer.answers = [WriteFailure("429", True, 7.0), Written("second")]
     other = points_of(reading(negative=band(9, [point("Zipper breaks", 7, 9)])), product_id="q")
     with store.write() as connection:
-        put_summary(connection, make_row(show(other, {}, None, START_S), 1, encode(other), None), 0)
+        put_summary(connection, make_row(show(other, {}, None, START_S), 1, encode(other), None, wanted_from(other)), 0)
     jobs = writing.prepare([leased(), Leased(WRITING, "q", 1, REFRESH, 1, (), "token")])
     failed, answer = await writing.call(jobs)
     assert failed == Failed("429", 7.0)
     assert (answer.product_id, answer.entry.output) == ("q", "second")
-    assert answer.entry.ledger_key == call_key(writer, canonical_input(jobs[1].source.request.reading))
+    assert answer.entry.ledger_key == call_key(writer, canonical_input(jobs[1].wanted.reading))
     counters = writing._counters
     assert (counters.writer_calls, counters.writer_failures, counters.refreshes) == (2, 1, 1)
 
@@ -118,12 +120,13 @@ async def test_a_text_is_put_over_the_points_that_stand_and_keeps_what_it_was_wr
         change.write(connection)
 
 
-def show_points(store, points: Points) -> None:
-    """Let newer points stand, as the stream does."""
+def show_points(store, points: Points, wanted: Wanted | None = None) -> None:
+    """Let newer points stand, as the stream does; their text is wanted, unless another is said to be."""
+    told = None if points.op == "delete" else wanted or wanted_from(points)
     with store.write() as connection:
         row = load_summaries(connection, [points.product_id]).get(points.product_id)
         before = None if row is None else decode(row.record, type=Summary)
-        new = make_row(show(points, {}, before, START_S), points.revision, encode(points), None)
+        new = make_row(show(points, {}, before, START_S), points.revision, encode(points), None, told)
         put_summary(connection, new, 0 if row is None else row.revision)
 
 
@@ -216,36 +219,28 @@ async def test_a_text_without_the_character_that_postgres_refuses_is_kept(writin
     assert answer.entry.output == "ab"
 
 
-@pytest.mark.parametrize(
-    ("refreshes", "now", "reasons"),
-    [
-        (True, after_forgetting(READING, 2, "r9"), []),
-        (True, after_forgetting(LESS, 2, "r9"), [REFRESH]),
-        (False, after_forgetting(LESS, 2, "r9"), []),
-        (False, after_forgetting(NEW, 2, "r9"), ["new points"]),
-        (False, points_of(READING, 1), []),
-    ],
-)
-async def test_a_late_text_is_followed_by_another_only_where_it_does_not_fit(
-    writing, writer, store, refreshes, now, reasons
+async def test_a_text_is_written_from_what_is_wanted_whatever_stands_and_says_whose_points_it_is_about(
+    writing, writer, store
 ):
-    writer.refreshes = refreshes
-    job_leased = replace(leased(), causes=(Cause(POINTS, 0, 4), Cause(POINTS, 1, 7)), trace={"traceparent": b"t"})
-    (job,) = writing.prepare([job_leased])
-    if now.revision > 1:
-        show_points(store, now)
+    show_points(store, points_of(LESS, 2), wanted=wanted_from(points_of(READING), shown_revision=1))
+    (job,) = writing.prepare([leased()])
     change, output = writing.decide(job, (await writing.call([job]))[0])
-    assert output.headers["traceparent"] == b"t"
-    clock = writing._now()
-    assert list(change.tasks) == [
-        Task(WRITING, "p", 2, reason, cause, clock, clock, {"traceparent": b"t"})
-        for reason in reasons
-        for cause in job_leased.causes
-    ]
-    with store.write() as connection:
-        change.write(connection)
-        assert leases.inputs(connection, WRITING, ["p"]) == ({"p": list(job_leased.causes)} if reasons else {})
-        assert load_summaries(connection, ["p"])["p"].text_forgotten == 0
+    assert [one.reading for one in writer.asked] == [READING]
+    shown = decode(output.value, type=Summary)
+    assert (shown.text_revision, shown.bands) == (1, LESS.bands)
+    assert (change.row.text_points, change.row.wanted) == (encode(READING), None)
+
+
+@pytest.mark.parametrize("during_call", [False, True])
+async def test_what_came_to_be_wanted_since_the_lease_is_still_wanted_after_it(writing, store, during_call):
+    newer = points_of(NEW, 2)
+    if not during_call:  # between the lease and the look at what to write from
+        show_points(store, newer)
+    (job,) = writing.prepare([leased()])
+    if during_call:
+        show_points(store, newer)
+    change, _ = writing.decide(job, (await writing.call([job]))[0])
+    assert wanted_of(change.row) == wanted_from(newer)
 
 
 REJECTED = WriteFailure("rejected twice", retryable=False, lasting=True)
@@ -262,7 +257,7 @@ async def test_a_failure_for_ever_is_written_down_with_the_text_and_not_paid_aga
     stamp = decode(output.value, type=Summary).writer
     assert (stamp.engine, stamp.instead_of, stamp.because) == ("fallback", "fake:m1", "rejected twice")
     again = make_writing(store, writer, FakeWriter(engine="fallback"))
-    (repeat,) = await again.call(again.prepare([leased()]))
+    (repeat,) = await again.call([job])
     assert (repeat.entry.output, repeat.text.because, writer.calls) == ("text 1", "rejected twice", 1)
     assert (writing._counters.writer_stand_ins, again._counters.ledger_hits) == (1, 2)
 

@@ -50,6 +50,10 @@ class Cell(Protocol):
         """Put tiles together that follow each other; at least one. Changes none of them."""
         ...
 
+    def read(self, partials: Sequence[Partial], at_us: int) -> Value | None:
+        """Read tiles that follow each other, or none: ``value`` of what ``merge`` makes of them, only faster."""
+        ...
+
     def value(self, partial: Partial | None, at_us: int) -> Value | None:
         """Read it at a moment; None where there is nothing to tell.
 

@@ -28,6 +28,10 @@ class CountCell:
         """See ``Cell``."""
         return sum(partials)
 
+    def read(self, partials: Sequence[int], at_us: int) -> int:
+        """See ``Cell``."""
+        return sum(partials)
+
     def value(self, partial: int | None, at_us: int) -> int:
         """See ``Cell``; 0 for none."""
         return partial or 0

@@ -49,6 +49,10 @@ class DecayedRateCell:
         """See ``Cell``."""
         return [tile for one in partials for tile in one]
 
+    def read(self, partials: Sequence[Kept], at_us: int) -> Value | None:
+        """See ``Cell``."""
+        return self.value(self.merge(partials), at_us)
+
     def value(self, partial: Kept | None, at_us: int) -> Value | None:
         """See ``Cell``; 0.0 for none."""
         tiles = sorted(partial or ())

@@ -63,10 +63,17 @@ class DistinctCell:
                     counts[hashed] = counts.get(hashed, 0) + count
         return _sketch(sketches, counts) if sketches else counts
 
+    def read(self, partials: Sequence[Kept], at_us: int) -> Value | None:
+        """See ``Cell``."""
+        if any(isinstance(one, bytes) for one in partials):
+            return self.value(self.merge(partials), at_us)
+        return len(set[int]().union(*partials))
+
     def value(self, partial: Kept | None, at_us: int) -> Value | None:
         """See ``Cell``; 0 for none."""
         if isinstance(partial, bytes):
-            return round(compact_theta_sketch.deserialize(partial).get_estimate())
+            estimate: float = compact_theta_sketch.deserialize(partial).get_estimate()
+            return round(estimate)
         return len(partial or ())
 
 

@@ -41,6 +41,10 @@ class EndCell:
         choose = max if self._last else min
         return choose(partials, key=lambda one: tuple(one[:2]))
 
+    def read(self, partials: Sequence[Kept], at_us: int) -> Value | None:
+        """See ``Cell``: the tiles follow each other."""
+        return partials[-1 if self._last else 0][2] if partials else None
+
     def value(self, partial: Kept | None, at_us: int) -> Value | None:
         """See ``Cell``."""
         return None if partial is None else partial[2]

@@ -35,6 +35,10 @@ class ExtremeCell:
         """See ``Cell``."""
         return self._choose(partials)
 
+    def read(self, partials: Sequence[float], at_us: int) -> Value | None:
+        """See ``Cell``."""
+        return self._choose(partials, default=None)
+
     def value(self, partial: float | None, at_us: int) -> Value | None:
         """See ``Cell``."""
         return partial

@@ -60,20 +60,22 @@ class QuantileCell:
                     mine[bucket] = mine.get(bucket, 0) + count
         return merged
 
+    def read(self, partials: Sequence[Kept], at_us: int) -> Value | None:
+        """See ``Cell``."""
+        return self.value(self.merge(partials), at_us)
+
     def value(self, partial: Kept | None, at_us: int) -> Value | None:
         """See ``Cell``."""
-        negative, zero, positive = partial or ({}, {}, {})
-        counts = [(-self._mapping.value(one), negative[one]) for one in sorted(negative, reverse=True)]
-        counts += [(0.0, count) for count in zero.values()]
-        counts += [(self._mapping.value(one), positive[one]) for one in sorted(positive)]
-        rank, seen = self._q * (sum(count for _, count in counts) - 1), 0
-        for number, count in counts:
-            seen += count
-            if seen > rank:
-                return float(number)
+        sides: Sequence[Buckets] = partial or ({}, {}, {})
+        rank, seen = self._q * (sum(sum(side.values()) for side in sides) - 1), 0
+        for sign, side in zip((-1, 0, 1), sides, strict=True):
+            for bucket in sorted(side, reverse=sign < 0):
+                seen += side[bucket]
+                if seen > rank:
+                    return sign * float(self._mapping.value(bucket)) if sign else 0.0
         return None
 
-    def _place(self, value: float) -> tuple[int, int]:
+    def _place(self, value: Value) -> tuple[int, int]:
         number = float(value)
         if number == 0:
             return 1, 0

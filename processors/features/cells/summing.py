@@ -1,6 +1,7 @@
 """Sums and means, the same in any order."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from processors.features.cells.cell import Moment, Value
 from processors.features.cells.exact_sums import grow, joined, total
@@ -31,6 +32,10 @@ class SumCell:
         """See ``Cell``."""
         return joined(partials)
 
+    def read(self, partials: Sequence[list[float]], at_us: int) -> float:
+        """See ``Cell``."""
+        return total(chain.from_iterable(partials))
+
     def value(self, partial: list[float] | None, at_us: int) -> float:
         """See ``Cell``; 0.0 for none."""
         return total(partial or ())
@@ -60,6 +65,11 @@ class MeanCell:
     def merge(self, partials: Sequence[list[float]]) -> list[float]:
         """See ``Cell``."""
         return [sum(one[0] for one in partials), *joined(one[1:] for one in partials)]
+
+    def read(self, partials: Sequence[list[float]], at_us: int) -> float | None:
+        """See ``Cell``."""
+        count = sum(one[0] for one in partials)
+        return total(chain.from_iterable(one[1:] for one in partials)) / count if count else None
 
     def value(self, partial: list[float] | None, at_us: int) -> float | None:
         """See ``Cell``."""

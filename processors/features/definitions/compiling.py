@@ -61,6 +61,26 @@ def compile_table(table: "FeatureTable") -> Compiled:
     return Compiled(shape, tuple(uses), _version(table, shape, uses))
 
 
+def feature_prints(table: "FeatureTable") -> dict[str, str]:
+    """Tell features of two versions of a table apart: each by a hash of all that decides its values.
+
+    Example:
+        >>> from processors.features import Count, Events, FeatureTable, Sum
+        >>> old = FeatureTable("sales", "customer", Events("sale"), {"sales": Count(), "spent": Sum("price")})
+        >>> new = FeatureTable("sales", "customer", Events("sale"), {"sales": Count(), "spent": Sum("total")})
+        >>> [one == other for one, other in zip(feature_prints(old).values(), feature_prints(new).values())]
+        [True, False]
+    """
+    where = None if table.where is None else fingerprint(table.where)
+    whole = (tuple(table.primary_key), repr(table.source), where, table.shape.keep_us)
+    prints = {}
+    for one in table.shape.features:
+        uses = [_identity(table.uses[cell]) for cell in one.cells]
+        told = (whole, table.shape.levels[one.level].hop_us, one.width_us, one.default, repr(uses))
+        prints[one.name] = sha256(repr(told).encode()).hexdigest()[:12]
+    return prints
+
+
 def _wanted(table: "FeatureTable", name: str, aggregation: Aggregation) -> Iterator[_Wanted]:
     if aggregation.own_hop_us is not None:
         yield _Wanted(name, aggregation.own_hop_us, aggregation.reach_us, aggregation.reach_us, aggregation)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _OURS = str(Path(__file__).parent.parent)
+_EXAMPLES = str(Path(_OURS, "examples"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ def written_at() -> Place:
 
 def _is_ours(file: str) -> bool:
     # The constructors of dataclasses are compiled from text that has no file.
-    return file.startswith((_OURS, "<"))
+    return file.startswith((_OURS, "<")) and not file.startswith(_EXAMPLES)

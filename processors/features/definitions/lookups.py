@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from processors.features.cells.cell import Value
@@ -29,7 +30,7 @@ class OtherTable(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FeatureLookup:
     """Features of one row.
 
@@ -60,7 +61,8 @@ class FeatureLookup:
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
         if not isinstance(self.table, str) and not hasattr(self.table, "primary_key"):
-            raise self._wrong("it has no table", 'Write FeatureLookup(customer_orders, lookup_key="customer").')
+            remedy = 'Write FeatureLookup(customer_orders, lookup_key="customer").'
+            raise WrongDefinition(f"lookup: table={self.table!r} is no feature table", remedy, self.place)
         if isinstance(self.lookup_key, str):
             object.__setattr__(self, "lookup_key", (self.lookup_key,))
         self._check_key()
@@ -74,12 +76,12 @@ class FeatureLookup:
             check_name(f"output of {self}", name, self.place)
         object.__setattr__(self, "_outputs", renamed)
 
-    @property
+    @cached_property
     def table_name(self) -> str:
         """Name of its table."""
         return self.table if isinstance(self.table, str) else self.table.name
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """What it needs: names of inputs or outputs."""
         return tuple(self.lookup_key)

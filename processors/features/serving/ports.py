@@ -17,7 +17,8 @@ class Lookup:
 
     Args:
         table: Name of the table.
-        key: Parts of its primary key, joined: see ``processors.features.contributing.join_key``.
+        key: Parts of its primary key, joined: see ``processors.features.contributing.join_key``; empty where a record
+            names none: that is missing.
     """
 
     table: str
@@ -81,8 +82,8 @@ class Failed:
     """Why something cannot be told for one record.
 
     Args:
-        kind: Stable code: ``missing_input``, ``invalid_input``, ``function_failed``, ``function_too_slow``,
-            ``invalid_result``.
+        kind: Stable code: ``missing_input``, ``invalid_input``, ``feature_missing``, ``function_failed``,
+            ``function_too_slow``, ``invalid_result``.
         title: What kind of thing it is, for people.
         detail: What happened, one line with what to do.
     """

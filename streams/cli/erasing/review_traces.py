@@ -23,6 +23,7 @@ from streams.cli.erasing.answer_traces import calls_on, citing, find_sayings
 from streams.cli.erasing.outcome import Remnant, Trace
 from streams.cli.erasing.sought import Sought
 from streams.index_reviews import review_row_id
+from streams.summary_records import Wanted
 
 ONE_EACH = ("reviews", "tombstones", "review_texts")
 """Tables with a row for each review of a product: those of other reviews are not looked at."""
@@ -141,7 +142,10 @@ def _in_summary(belonging: Belonging, sought: Sought) -> Iterator[tuple[str, tup
     row, review_id = belonging.values, sought.review_id
     shown = msgspec.json.decode(_bytes(row["record"]), type=Summary)
     points = msgspec.json.decode(_bytes(row["points"]), type=Points)
-    quotes = max(quoted_reviews(one).count(review_id) for one in (shown, points))
+    told: list[Reading | Points | Summary] = [shown, points]
+    if row["wanted"] is not None:
+        told.append(msgspec.json.decode(_bytes(row["wanted"]), type=Wanted).reading)
+    quotes = max(quoted_reviews(one).count(review_id) for one in told)
     for number in range(quotes):
         yield "summaries", (number,)
     if shown.text is not None and row["text_points"] is not None:

@@ -13,11 +13,13 @@ from rich.live import Live
 from rich.text import Text
 
 from infra.errors import BrokerUnreachable
+from infra.heartbeats import read_heartbeats, read_supervision
 from infra.kafka.reading import first_times
 from infra.settings import Settings
 from infra.watermarks import Watermark
+from streams.cli.agent_runs import run_of, why_nothing_comes
 from streams.cli.errors import CommandError, Exit
-from streams.cli.render import age, plural
+from streams.cli.render import age, plural, printable
 from streams.cli.waits.standing import Gap
 from streams.graph import AGENTS
 
@@ -88,6 +90,22 @@ def find_staleness(settings: Settings, gaps: Sequence[Gap], now: float) -> list[
     return [max(now - times[gap.place], 0.0) if gap.place in times else None for gap in gaps]
 
 
+def find_reason(settings: Settings, gaps: Sequence[Gap], now: float) -> str | None:
+    """Say why what is missing does not come, if its agent's processes or their supervisor tell.
+
+    Args:
+        settings: Where they tell it.
+        gaps: Of one agent.
+        now: Unix seconds.
+
+    Raises:
+        infra.heartbeats.HeartbeatUnreadable: If a heartbeat file is damaged.
+    """
+    run = run_of(gaps[0].agent, read_heartbeats(settings.home), read_supervision(settings.home), now)
+    why = why_nothing_comes(run, working=any(gap.mark.held_by == "work" for gap in gaps))
+    return None if why is None else printable(why).rstrip(".")
+
+
 def gap_rows(gaps: Sequence[Gap], stale: Sequence[float | None]) -> list[dict[str, object]]:
     """Lay gaps out for machines."""
     return [
@@ -118,10 +136,12 @@ def tell_late(settings: Settings, late: Late, *, as_json: bool) -> NoReturn:
         CommandError: For people.
         click.exceptions.Exit: With JSON, so that stderr is that and nothing else.
     """
-    stale = find_staleness(settings, late.gaps, time.time())
+    now = time.time()
+    stale, reason = find_staleness(settings, late.gaps, now), find_reason(settings, late.gaps, now)
     if as_json:
-        told = {"standing": False, "stale_s": oldest(stale), "gaps": gap_rows(late.gaps, stale)}
+        told = {"standing": False, "stale_s": oldest(stale), "why": reason, "gaps": gap_rows(late.gaps, stale)}
         click.echo(msgspec.json.encode(told), err=True)
         raise click.exceptions.Exit(Exit.TIMED_OUT)
     why = holder(late.gaps[0].agent, late.gaps[0].mark)
-    raise CommandError(f"{lacking(late.gaps, stale)} ({why}) {late.ended}", late.remedy, Exit.TIMED_OUT)
+    ended = late.ended if reason is None else f"{late.ended}: {reason}"
+    raise CommandError(f"{lacking(late.gaps, stale)} ({why}) {ended}", late.remedy, Exit.TIMED_OUT)

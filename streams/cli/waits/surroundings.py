@@ -30,7 +30,7 @@ from infra.watermarks import (
     read_watermarks,
 )
 from streams.cli.stack import workers
-from streams.places import store_place
+from streams.places import store_place, wanted_agents
 from streams.topics import topic_name
 
 PROBE_S = 2.0
@@ -42,12 +42,19 @@ LOCK_S = 2.0
 
 
 class NobodyWorks(InfraError):
-    """An agent that must make progress has no process."""
+    """An agent that must make progress has no process.
 
-    def __init__(self, agent: str) -> None:
-        super().__init__(
-            f"{agent} does not run, so nothing moves", f"Start it: `millrace up`, or `millrace worker {agent}`."
-        )
+    Args:
+        agent: Which.
+        refusal: Why each of its processes refuses to run, with what to do about it.
+    """
+
+    def __init__(self, agent: str, refusal: str | None = None) -> None:
+        if refusal is None:
+            what, remedy = f"{agent} does not run", f"Start it: `millrace up`, or `millrace worker {agent}`."
+        else:
+            what, remedy = f"{agent} refuses to run", f"{refusal} Then `millrace down`, and `millrace up`."
+        super().__init__(f"{what}, so nothing moves", remedy)
 
 
 class OtherLogs(InfraError):
@@ -140,15 +147,21 @@ class LocalSurroundings:
 
     def takes_part(self, agent: str) -> bool:
         """Tell whether an agent runs here, or ever did: others are nobody to wait for."""
+        if agent not in wanted_agents(self._settings):  # nobody starts it: it may run all the same
+            return any(
+                beat.agent == agent and alive(beat, self._now()) for beat in read_heartbeats(self._settings.home)
+            )
         return running(self._settings, agent, self._now()) or bool(self.watermarks(agent))
 
     def check_running(self, agent: str) -> None:
-        """Raise when nobody works for this agent: at once, or after a while if somebody did.
+        """Raise when nobody works for this agent: at once, or after a while if somebody did; at once if none will.
 
         Raises:
             NobodyWorks: If so.
         """
         now = self._now()
+        if (refusal := find_refusal(self._settings, agent, now)) is not None:
+            raise NobodyWorks(agent, refusal)
         if running(self._settings, agent, now):
             self._seen_at[agent] = now
         elif now - self._seen_at.get(agent, 0.0) > RESTART_S:
@@ -164,3 +177,12 @@ def running(settings: Settings, agent: str, now: float) -> bool:
         started = workers(settings).running()  # by `up` just now, and it has not said so yet
         return started is not None and (supervision is None or supervision.pid != started.pid)
     return any(child.agent == agent for child in supervision.children)
+
+
+def find_refusal(settings: Settings, agent: str, now: float) -> str | None:
+    """Say why an agent's processes refuse to run; none while one of them may."""
+    supervision = read_supervision(settings.home)
+    if supervision is None or not alive(supervision, now):
+        return None
+    refusals = [child.refusal for child in supervision.children if child.agent == agent]
+    return refusals[0] if refusals and all(refusals) else None

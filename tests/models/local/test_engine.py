@@ -194,14 +194,33 @@ async def test_a_refusal_of_the_model_lasts(scripted):
 async def test_who_does_not_wait_longer_has_it_cancelled(scripted):
     engine = scripted("until_cancelled")
     failure = await engine.complete(asked(patience_s=0.5))
-    assert (failure.retryable, failure.endpoint) == (True, False)
-    assert "was not done within 0.5 s" in failure.error
+    assert (failure.retryable, failure.endpoint, failure.asked) == (True, False, True)
+    assert "was not done within 0." in failure.error
+    assert failure.tokens_in > 0, "the model has read it"
     await scripted.until(lambda: scripted.told("cancel") == [{"type": "cancel", "number": 1}])
 
 
 async def test_the_engines_own_timeout_is_the_fault_of_the_endpoint(scripted):
     failure = await scripted("until_cancelled", timeout_s=0.5).complete(asked())
-    assert failure.endpoint
+    assert failure.endpoint and failure.asked and failure.tokens_in > 0
+
+
+async def test_waiting_for_a_turn_is_no_fault_of_the_model_and_costs_nothing(scripted):
+    engine = scripted("until_cancelled")
+    first = asyncio.create_task(engine.complete(asked("one", key="B1")))
+    await scripted.until(lambda: len(scripted.told("join")) == 1)
+    failure = await engine.complete(asked("two", key="B1", patience_s=0.2))
+    assert "had no turn within 0." in failure.error
+    assert (failure.retryable, failure.endpoint, failure.asked, failure.tokens_in) == (True, False, False, 0)
+    first.cancel()
+
+
+async def test_the_time_of_a_completion_begins_with_its_turn(scripted):
+    engine = scripted("until_cancelled", timeout_s=0.5)
+    first, second = (asyncio.create_task(engine.complete(asked(text, key="B1"))) for text in ("one", "two"))
+    for failure in (await first, await second):
+        assert "was not done within 0.5 s" in failure.error
+    assert len(scripted.told("join")) == 2
 
 
 async def test_a_task_that_is_cancelled_cancels_its_row(scripted):
@@ -251,7 +270,7 @@ async def test_a_process_ends_when_its_owner_closes_with_calls_open(scripted):
 async def test_what_the_model_can_never_do_fails_for_ever_and_starts_no_process(scripted, completion, why):
     failure = await scripted("echo").complete(completion)
     assert why in failure.error
-    assert (failure.retryable, failure.lasting, failure.endpoint) == (False, True, False)
+    assert (failure.retryable, failure.lasting, failure.endpoint, failure.asked) == (False, True, False, False)
     assert not scripted.record.exists()
 
 
@@ -262,7 +281,7 @@ async def test_what_a_setting_forbids_names_it_and_is_not_kept(scripted, schema,
     engine = scripted("echo", cache_blocks=8, batch_tokens=128)
     failure = await engine.complete(asked(max_tokens=300, schema=schema))
     assert why in failure.error
-    assert (failure.retryable, failure.lasting) == (False, False)
+    assert (failure.retryable, failure.lasting, failure.asked) == (False, False, False)
     assert not scripted.record.exists()
 
 
@@ -337,6 +356,20 @@ async def test_a_changed_adapter_has_another_name_and_replaces_the_old_one(scrip
         {"type": "load", "adapter": engine.model.rpartition("@")[2], "folder": str(where)},
     ]
     assert len(scripted.pids()) == 1
+
+
+async def test_what_was_said_is_named_after_the_adapter_that_said_it(scripted, tmp_path):
+    adapter(tmp_path / "adapters", "polite")
+    engine = scripted("echo", adapters=tmp_path / "adapters", adapter="polite")
+    plain = scripted("echo", adapters=tmp_path / "adapters")
+    before = engine.model
+    said = asyncio.create_task(engine.complete(asked()))
+    await scripted.until(lambda: bool(scripted.told("open")))
+    adapter(tmp_path / "adapters", "polite", b"other weights")  # exchanged while it is asked
+    assert (await said).model == before != engine.model
+    assert scripted.told("join")[0]["row"]["adapter"] == before.rpartition("@")[2]
+    assert (await engine.complete(asked())).model == engine.model
+    assert (await plain.complete(asked())).model == plain.model
 
 
 async def test_an_adapter_whose_folder_goes_is_dropped_and_one_that_comes_is_taken(scripted, tmp_path):

@@ -1,7 +1,8 @@
 import pytest
 
+from models.local.adapters import identify
 from models.local.wire import Row
-from tests.tiny_model import make_model, needs_llm
+from tests.tiny_model import make_adapter, make_model, needs_llm
 
 ROWS = [Row(1, [5, 6, 7, 8], targets=[[9], [10, 11], [300]]), Row(2, [12], targets=[[9, 400, 13]])]
 
@@ -64,10 +65,23 @@ def test_an_adapter_on_the_output_embedding_is_heard(loaded, tmp_path):
         if "lora_B" in name:
             torch.nn.init.normal_(weights, std=0.3)
     other.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
-    loaded.load_adapter("a", str(tmp_path / "adapter"))
-    assert loaded.use_adapter("a") is None
+    identity = identify(tmp_path / "adapter")
+    loaded.load_adapter(identity, str(tmp_path / "adapter"))
+    assert loaded.use_adapter(identity) is None
     spoken = check(loaded)
     assert spoken != before
+
+
+@needs_llm
+def test_an_adapter_whose_files_are_no_longer_those_it_is_named_after_speaks_for_nobody(loaded, tmp_path):
+    make_adapter(tmp_path / "tiny", tmp_path / "adapter", seed=1)
+    identity = identify(tmp_path / "adapter")
+    make_adapter(tmp_path / "tiny", tmp_path / "adapter", seed=2)
+    loaded.load_adapter(identity, str(tmp_path / "adapter"))
+    assert "its files changed while it was loaded" in loaded.use_adapter(identity)
+    now = identify(tmp_path / "adapter")
+    loaded.load_adapter(now, str(tmp_path / "adapter"))
+    assert loaded.use_adapter(now) is None
 
 
 @needs_llm

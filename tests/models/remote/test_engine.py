@@ -101,7 +101,7 @@ MISBEHAVIOURS = {
     "not allowed": (status(403), {RETRY, ENDPOINT}, "may not use this model"),
     "no such model": (status(404, {"message": "no gpt-x"}), {RETRY, ENDPOINT}, "no gpt-x"),
     "no such model, said otherwise": (status(400, {"message": "Model Not Exist"}), {RETRY, ENDPOINT}, "Model Not"),
-    "request refused": (status(400, {"message": "temperature must be 1"}), set(), "temperature must be 1"),
+    "request refused": (status(400, {"message": "n must be 1"}), set(), "n must be 1"),
     "input filtered": (status(400, {"code": "content_filter", "message": "no"}), {LASTING}, "filtered the input"),
     "input too long": (status(400, {"code": "context_length_exceeded"}), {LASTING}, "too long for the model"),
     "body too large": (status(413), {LASTING}, "too long for the model"),
@@ -126,7 +126,7 @@ MISBEHAVIOURS = {
         {RETRY, ENDPOINT},
         "the connection broke",
     ),
-    "refusal": (says(None, refusal="I cannot help."), {LASTING}, "the model refuses: I cannot help."),
+    "refusal": (says(None, refusal="I cannot help."), {LASTING}, "the model refuses"),
     "answer filtered": (says("It", finish="content_filter"), {LASTING}, "filtered the answer"),
     "cut at max_tokens": (says("It runs", finish="length"), {LASTING}, "raise writer.max_tokens"),
     "breaks off": (says("It", finish="error"), {RETRY, ENDPOINT}, "broke off"),
@@ -157,6 +157,45 @@ async def test_after_each_misbehaviour_the_next_call_goes_well(endpoint, engine)
     assert await engine.complete(ASKED) == Completed("It runs small.", 100, 20)
 
 
+PRIVATE = "Ivanka writes: the zipper of my Borogove broke, call 0151-2345678."
+QUOTING = {
+    "in a message": {"message": f"Invalid prompt: '{PRIVATE}'"},
+    "cut": {"message": "Invalid prompt: 'Ivanka writes: the zipper of my Borogo..."},
+    "a name": {"message": "flagged words: Ivanka, Borogove"},
+    "as a list": [{"loc": ["body", "messages", 0], "msg": f"bad: {PRIVATE}", "input": {"content": PRIVATE}}],
+    "as an object": {"message": {"input": PRIVATE}},
+    "as a text": PRIVATE,
+}
+
+
+@pytest.mark.parametrize("code", [200, 400, 401, 403, 404, 413, 422, 429, 451, 500, 503])
+@pytest.mark.parametrize("quoting", QUOTING)
+async def test_no_error_repeats_words_of_what_was_asked(endpoint, engine, ask, quoting, code):
+    endpoint.script(*[status(code, QUOTING[quoting])] * 3)
+    failure = await ask(engine, Completion((Message("user", PRIVATE),), ASKED.decoding))
+    assert failure.error
+    assert not any(word in failure.error for word in ("Ivanka", "zipper", "Borogo", "2345678"))
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+@pytest.mark.parametrize(
+    "step",
+    [
+        says(None, refusal="I will not write about Ivanka."),
+        says('{"fit": 5, "Ivanka": "Ivanka"}'),
+        says("Ivanka"),
+        says("Ivanka", finish="content_filter"),
+        says("Ivanka", finish="length"),
+        streams([json.dumps({"choices": [{"delta": {"content": "Ivanka"}}]})]),
+        raw(b'{"choices": "Ivanka"}'),
+    ],
+)
+async def test_no_error_repeats_words_that_the_model_said(endpoint, engine, ask, step, schema):
+    endpoint.script(step, step)
+    failure = await ask(engine, replace(ASKED, schema=schema))
+    assert isinstance(failure, Completed) or "Ivanka" not in failure.error
+
+
 @pytest.mark.parametrize("kind", ["application/json", "text/event-stream"])
 async def test_an_answer_without_end_is_not_read_on(endpoint, engine, ask, kind):
     endpoint.script(floods(kind))
@@ -178,12 +217,35 @@ async def test_refusals_are_charged_for(endpoint, engine, ask):
 
 
 @pytest.mark.parametrize("step", [hangs(), hangs(b'{"choices"'), hangs(b": wait\n\n", "text/event-stream")])
-async def test_a_call_takes_no_longer_than_the_timeout(endpoint, ask, step):
+async def test_a_call_takes_no_longer_than_the_timeout_and_its_prompt_is_charged_for(endpoint, ask, step):
     engine = RemoteEngine("gpt-x", url=endpoint.url, timeout_s=0.2)
     endpoint.script(step)
     failure = await ask(engine)
     assert failure.error == "no answer within 0.2 s"
     assert failure.retryable and failure.endpoint and not failure.lasting
+    assert (failure.asked, failure.tokens_in, failure.tokens_out) == (True, 4, 0)
+    await engine.close()
+
+
+async def test_a_prompt_that_was_sent_is_charged_for_though_the_connection_breaks(endpoint, engine, ask):
+    endpoint.script(hangs_up())
+    failure = await ask(engine)
+    assert "the connection broke" in failure.error
+    assert (failure.asked, failure.tokens_in, failure.tokens_out) == (True, 4, 0)
+
+
+async def test_what_was_said_before_a_stream_reports_an_error_is_charged_for(endpoint, engine, ask):
+    endpoint.script(streams([EVENT, '{"error": {"message": "gone"}}']), raw(b'{"error": {"message": "gone"}}'))
+    assert [(one.tokens_in, one.tokens_out) for one in (await ask(engine), await ask(engine))] == [(4, 2), (0, 0)]
+
+
+async def test_a_proxy_that_refuses_its_tunnel_has_read_no_prompt(endpoint, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", endpoint.url.removesuffix("/v1"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    engine = RemoteEngine("gpt-x", url="https://models.example.com/v1")  # the fake knows no CONNECT
+    failure = await engine.complete(ASKED)
+    assert (failure.retryable, failure.endpoint, failure.asked, failure.tokens_in) == (True, True, True, 0)
     await engine.close()
 
 
@@ -193,6 +255,7 @@ async def test_a_call_takes_no_longer_than_whoever_waits_for_it(endpoint, engine
     assert failure.error.startswith("no answer within 0.")
     assert failure.retryable
     assert not failure.endpoint, "so little time says nothing about the endpoint"
+    assert (failure.asked, failure.tokens_in) == (True, 4), "but it has read the prompt"
 
 
 async def test_nobody_listens_where_the_endpoint_is_not():
@@ -202,6 +265,8 @@ async def test_nobody_listens_where_the_endpoint_is_not():
     failure = await engine.complete(ASKED)
     assert failure.error.startswith("cannot connect to the endpoint: ")
     assert failure.retryable and failure.endpoint and not failure.lasting
+    assert failure.asked, "the endpoint was asked for a connection: that counts against it"
+    assert (failure.tokens_in, failure.tokens_out) == (0, 0), "nobody has read anything"
     await engine.close()
 
 
@@ -210,7 +275,7 @@ async def test_an_endpoint_that_asks_for_rest_is_left_alone(endpoint, engine, as
     assert (await engine.complete(ASKED)).retry_after_s == 30.0
     failure = await ask(engine)
     assert 0 < failure.retry_after_s <= 30.0
-    assert failure.retryable and not failure.endpoint
+    assert failure.retryable and not failure.endpoint and not failure.asked
     assert "left alone" in failure.error
     assert len(endpoint.asked) == 1
 
@@ -257,7 +322,7 @@ async def test_whoever_gets_no_turn_in_time_is_told_so(endpoint):
     await until(lambda: endpoint.asked)
     failure = await engine.complete(Completion(ASKED.messages, ASKED.decoding, patience_s=0.05))
     assert "no call could begin within 0.05 s" in failure.error
-    assert failure.retryable and not failure.endpoint
+    assert failure.retryable and not failure.endpoint and not failure.asked
     await engine.close()
     assert (await first).error == "the call was stopped"
 
@@ -304,8 +369,9 @@ async def test_closing_fails_what_is_in_flight_and_what_comes_after(endpoint, en
     call = asyncio.create_task(ask(engine))
     await until(lambda: endpoint.asked)
     await engine.close()
-    failures = [await call, await ask(engine)]
-    assert failures == [WriteFailure("the call was stopped", retryable=True)] * 2
+    stopped = WriteFailure("the call was stopped", retryable=True)
+    assert await call == replace(stopped, tokens_in=4), "its prompt was read"
+    assert await ask(engine) == replace(stopped, asked=False)
 
 
 async def until(happened):
@@ -386,6 +452,51 @@ async def test_what_an_endpoint_does_not_take_is_found_out_once(endpoint, engine
     assert becomes is None or endpoint.asked[2][becomes] == 50
 
 
+@pytest.mark.parametrize(
+    ("refusal", "was"),
+    [
+        ({"param": "seed", "message": "Unsupported."}, "seed"),
+        ({"param": "stream_options", "message": "Unsupported."}, "stream_options"),
+        ({"message": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "input": 0}]}, "seed"),
+    ],
+)
+async def test_the_field_that_is_named_is_left_out_and_not_the_schema_and_that_is_kept_whatever_comes(
+    endpoint, engine, refusal, was
+):
+    endpoint.script(status(400, refusal), status(503), says('{"fit": "small"}'))
+    assert isinstance((await streamed(engine, JSON_ASKED))[1], WriteFailure)
+    assert isinstance((await streamed(engine, JSON_ASKED))[1], Completed)
+    assert [was in asked for asked in endpoint.asked] == [True, False, False]
+    assert all("response_format" in asked for asked in endpoint.asked)
+
+
+TOO_COLD = {
+    "message": "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is.",
+    "param": "temperature",
+}
+
+
+@pytest.mark.parametrize("refusal", [TOO_COLD, {"message": TOO_COLD["message"]}])
+async def test_a_refused_temperature_costs_one_request_for_all_texts_and_says_what_to_set(
+    endpoint, engine, ask, refusal
+):
+    endpoint.script(status(400, refusal), says('{"fit": "small"}'))
+    first, second = await ask(engine, JSON_ASKED), await ask(engine, JSON_ASKED)
+    assert "set writer.temperature = 1" in first.error
+    assert (first.retryable, first.lasting, first.endpoint, first.asked) == (False, False, False, True)
+    assert second == replace(first, asked=False)
+    warmer = replace(JSON_ASKED, decoding=replace(ASKED.decoding, temperature=1.0))
+    assert isinstance(await ask(engine, warmer), Completed)
+    assert [asked["temperature"] for asked in endpoint.asked] == [0.0, 1.0]
+
+
+async def test_a_refused_temperature_is_tried_again_after_a_while(endpoint, engine, monkeypatch):
+    monkeypatch.setattr("models.remote.engine.REFUSED_S", 0.0)
+    endpoint.script(status(400, TOO_COLD), says("It runs small."))
+    assert isinstance(await engine.complete(ASKED), WriteFailure)
+    assert isinstance(await engine.complete(ASKED), Completed)
+
+
 async def test_a_schema_is_sent_and_its_answer_is_checked(endpoint, engine, ask):
     endpoint.script(says('{"fit": "small"}'))
     assert await ask(engine, JSON_ASKED) == Completed('{"fit":"small"}', 100, 20)
@@ -446,7 +557,7 @@ async def test_the_model_is_shown_its_error(endpoint, engine):
 async def test_a_second_wrong_answer_is_a_lasting_failure(endpoint, engine, ask):
     endpoint.script(says('{"fit": 5}'), says('{"fit": 6}'))
     failure = await ask(engine, JSON_ASKED)
-    assert failure.error == "the model's answer was wrong twice: $.fit: 6 is not of type 'string'"
+    assert failure.error == "the model's answer was wrong twice: it is not of its schema (type)"
     assert failure.lasting and not failure.retryable and not failure.endpoint
     assert (failure.tokens_in, failure.tokens_out) == (200, 40)
     assert len(endpoint.asked) == 2

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.calls.breaker import Breaker
+from processors.calls.breaker import SOON, Breaker
 
 OPEN_S = 30.0
 
@@ -29,8 +29,27 @@ def test_while_it_is_open_callers_are_told_how_long_to_wait():
 
 def test_then_one_call_may_try_and_no_other():
     breaker = opened()
-    assert (breaker.admit(30.0), breaker.admit(30.0), breaker.admit(59.0)) == (None, 30.0, 1.0)
+    soon = OPEN_S / SOON
+    assert (breaker.admit(30.0), breaker.admit(30.0), breaker.admit(59.0)) == (None, soon, 1.0)
     assert breaker.admit(60.0) is None, "a try that never came back holds nobody up for ever"
+
+
+def test_a_try_that_missed_the_endpoint_neither_closes_it_nor_uses_up_the_try():
+    breaker = opened()
+    breaker.admit(30.0)
+    breaker.miss(31.0)
+    assert breaker.open_until == 31.0, "still open"
+    assert (breaker.admit(31.0), breaker.admit(31.0)) == (None, OPEN_S / SOON), "and the next may try, alone"
+
+
+@pytest.mark.parametrize("failures", [0, 2, 3])
+def test_a_miss_that_was_no_try_changes_nothing(failures):
+    breaker = Breaker(3, OPEN_S)
+    for _ in range(failures):
+        breaker.fail(0.0)
+    before = breaker.open_until
+    breaker.miss(1.0)
+    assert (breaker.open_until, breaker.fail(1.0)) == (before, failures == 2)
 
 
 def test_a_try_that_goes_well_closes_it():

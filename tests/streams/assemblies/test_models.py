@@ -56,7 +56,7 @@ def test_a_language_model_is_asked_for_one_text_a_call_and_the_extractive_writer
     service = build(summarize, {**REMOTE, "MILLRACE_WRITER_CONCURRENCY": "7", "MILLRACE_WRITER_TIMEOUT_S": "5"})
     first, last = writing(service)._chain.route("p")
     assert (type(first), type(last)) == (PromptedWriter, ExtractiveWriter)
-    assert (service._limits.batch, service._limits.concurrency, writing(service)._patience_s) == (1, 7, 15.0)
+    assert (service._limits.batch, service._limits.concurrency) == (1, 7)
 
 
 def test_fallbacks_and_a_second_writer_are_put_where_they_belong(build):

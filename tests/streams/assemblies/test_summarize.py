@@ -20,7 +20,7 @@ from streams.summary_records import make_row, show
 from streams.work import Failed
 from tests.fake_endpoint import FakeEndpoint, status
 from tests.processors.readings import band, point, reading
-from tests.streams.fakes import POINTS, START_S, Clock, NoPublisher, never, points_of
+from tests.streams.fakes import POINTS, START_S, Clock, NoPublisher, never, points_of, wanted_from
 
 READING = reading(positive=band(6, [point("Battery lasts long", 3, 6)]))
 GOOD = json.dumps({"sentences": [{"text": "Battery lasts long.", "points": ["P1"]}]})
@@ -38,7 +38,8 @@ def build(store, tmp_path, endpoint):
     """Build what writes, anew as at every start of a process, on a store where a product waits for its text."""
     points = points_of(READING)
     with store.write() as connection:
-        put_summary(connection, make_row(show(points, {}, None, START_S), 1, encode(points), None), 0)
+        row = make_row(show(points, {}, None, START_S), 1, encode(points), None, wanted_from(points))
+        put_summary(connection, row, 0)
 
     def built(**environ):
         settings = Settings.from_env(

@@ -39,7 +39,7 @@ def make(store, clock):
     def made(counters: Counters | None = None, others=(), **terms) -> Calls:
         return Calls(
             store,
-            lambda model, requests: model.write(requests),
+            lambda model, requests, _: model.write(requests),
             terms=Terms(**{"prices": PRICES, **terms}),
             counters=counters or Counters(),
             now=clock,
@@ -51,6 +51,10 @@ def make(store, clock):
 
 def ask(given: str, account: str | None = "p", **changed) -> Ask:
     return Ask(subject=given, key=given, account=account, given=given, request=given, **changed)
+
+
+def over(why: str) -> WriteFailure:
+    return WriteFailure(why, retryable=False, asked=False, over_budget=True)
 
 
 def usage(store) -> UsageRow:
@@ -163,7 +167,7 @@ async def test_a_spent_budget_is_told_without_a_call_until_the_next_day(make, st
     for given in "ab":  # the second is begun below the budget
         assert isinstance((await calls.ask(writer, [ask(given)]))[0], Entry)
     (refused,) = await calls.ask(writer, [ask("c")])
-    assert refused == WriteFailure("the budget of the day is spent (0.03 of 0.02)", retryable=False)
+    assert refused == over("the budget of the day is spent (0.03 of 0.02)")
     assert (writer.calls, counters.writer_over_budget, counters.writer_failures, usage(store).calls) == (2, 1, 0, 2)
     clock.now += 86_400
     assert isinstance((await calls.ask(writer, [ask("c")]))[0], Entry)
@@ -174,7 +178,7 @@ async def test_a_key_has_a_budget_of_its_own_and_a_new_process_knows_what_is_spe
     await make(budgets=budgets).ask(writer, [ask("a"), ask("b", account="q")])
     calls = make(budgets=budgets)
     made = await calls.ask(writer, [ask("c"), ask("d", account="r"), ask("e", account=None)])
-    assert made[0] == WriteFailure("the product's tokens of the day are spent (10 of 10)", retryable=False)
+    assert made[0] == over("the product's tokens of the day are spent (10 of 10)")
     assert [one.output for one in made[1:]] == ["text 3", "text 4"]
 
 
@@ -217,7 +221,8 @@ async def test_an_endpoint_that_fails_in_a_row_is_left_alone_and_then_tried_by_o
         await calls.ask(writer, [ask(given)])
     clock.now += 10
     (held,) = await calls.ask(writer, [ask("c")])
-    assert (held.retryable, held.endpoint, held.retry_after_s, writer.calls) == (True, True, 20.0, 2)
+    assert (held.retryable, held.endpoint, held.asked, held.retry_after_s) == (True, True, False, 20.0)
+    assert writer.calls == 2
     assert (counters.circuits_opened, counters.writer_failures, usage(store).calls) == (1, 2, 2)
     assert calls.circuits.open() == {"https://models.example": START_S + 30}
     clock.now += 20
@@ -225,7 +230,7 @@ async def test_an_endpoint_that_fails_in_a_row_is_left_alone_and_then_tried_by_o
     trying = asyncio.create_task(calls.ask(writer, [ask("d")]))
     await until(lambda: writer.calls == 3)
     (held,) = await calls.ask(writer, [ask("e")])
-    assert held.retry_after_s == 30.0
+    assert held.retry_after_s == 3.0, "the one that tries may be back soon"
     writer.gate.set()
     assert [one.output for one in await trying] == ["text 3"]
     assert (calls.circuits.open(), (await calls.ask(writer, [ask("e")]))[0].output) == ({}, "text 4")
@@ -240,6 +245,41 @@ async def test_only_failures_of_the_endpoint_in_a_row_count(make, writer, betwee
     assert (writer.calls, calls.circuits.open()) == (4, {})
 
 
+UNASKED = WriteFailure("no turn", retryable=True, asked=False)
+CUT_SHORT = WriteFailure("no answer within 0.2 s", retryable=True, tokens_in=9)
+
+
+@pytest.mark.parametrize("between", [UNASKED, Written(""), CUT_SHORT])
+async def test_what_never_reached_an_endpoint_or_was_cut_short_does_not_show_that_it_works(make, writer, between):
+    writer.answers = [BUSY, between, BUSY]
+    calls = make(breaker_failures=2)
+    for given in "abc":
+        await calls.ask(writer, [ask(given)])
+    assert (writer.calls, list(calls.circuits.open())) == (3, [writer.endpoint])
+
+
+async def test_failures_that_never_reached_an_endpoint_do_not_open_its_circuit(make, writer):
+    writer.answers = [dataclasses.replace(BUSY, asked=False)] * 3
+    calls = make(breaker_failures=1)
+    for given in "abc":
+        await calls.ask(writer, [ask(given)])
+    assert (writer.calls, calls.circuits.open()) == (3, {})
+
+
+@pytest.mark.parametrize("missed", [UNASKED, Written("")])
+async def test_a_try_that_never_reached_the_endpoint_leaves_the_circuit_open_and_the_next_may_try(
+    make, writer, clock, missed
+):
+    writer.answers = [BUSY, missed, BUSY]
+    calls = make(breaker_failures=1, breaker_s=30.0)
+    await calls.ask(writer, [ask("a")])
+    clock.now += 30
+    await calls.ask(writer, [ask("b")])
+    assert list(calls.circuits.open()) == [writer.endpoint]
+    await calls.ask(writer, [ask("c")])
+    assert (writer.calls, calls.circuits.open()) == (3, {writer.endpoint: clock.now + 30})
+
+
 async def test_what_runs_here_is_never_left_alone(make):
     here = FakeWriter(*[BUSY] * 3)
     calls = make(breaker_failures=1)
@@ -248,22 +288,58 @@ async def test_what_runs_here_is_never_left_alone(make):
     assert here.calls == 3
 
 
-async def test_a_call_that_takes_too_long_has_failed_and_is_counted(make, store, writer):
+async def test_a_model_is_told_how_long_it_may_take_and_what_it_spent_in_vain_is_counted(store, clock):
+    given, counters = [], Counters()
+
+    async def gives_up(model, requests, patience_s):
+        given.append(patience_s)
+        await asyncio.sleep(patience_s)
+        return [WriteFailure("no answer in time", retryable=True, tokens_in=9)] * len(requests)
+
+    calls = Calls(store, gives_up, terms=Terms(prices=PRICES), counters=counters, now=clock)
+    (failure,) = await calls.ask(FakeWriter(endpoint="there"), [ask("a")], patience_s=0.5)
+    assert failure == WriteFailure("no answer in time", retryable=True, tokens_in=9)
+    assert 0 < given[0] < 0.5
+    row = usage(store)
+    assert (row.calls, row.failures, row.tokens_in, row.cost) == (1, 1, 9, pytest.approx(0.009))
+    assert (counters.writer_tokens_in, spent(store)) == (9, {"p": (9, pytest.approx(0.009))})
+
+
+async def test_without_a_deadline_a_model_is_told_none(store, clock):
+    given = []
+
+    async def write(model, requests, patience_s):
+        given.append(patience_s)
+        return [Written("text")]
+
+    await Calls(store, write, terms=Terms(), counters=Counters(), now=clock).ask(FakeWriter(), [ask("a")])
+    assert given == [None]
+
+
+async def test_a_call_that_outlives_its_patience_is_given_up_and_counted_and_says_nothing_of_the_endpoint(
+    make, store, writer
+):
     writer.gate.clear()
     counters = Counters()
     calls = make(counters, breaker_failures=1)
-    (failure,) = await calls.ask(writer, [ask("a")], patience_s=0.01)
-    assert failure == WriteFailure("no answer within 0.0 s", retryable=True, endpoint=True)
+    (failure,) = await calls.ask(writer, [ask("a")], patience_s=0.2)
+    assert failure == WriteFailure("no answer within 0.2 s", retryable=True)
     assert (counters.writer_failures, usage(store).calls, usage(store).failures) == (1, 1, 1)
-    assert calls.circuits.open() == {}, "so little time says nothing of the endpoint"
+    assert calls.circuits.open() == {}
 
 
-async def test_enough_patience_in_vain_says_something_of_the_endpoint(make, writer, monkeypatch):
-    monkeypatch.setattr("streams.calling.calls.FAIR_S", 0.01)
-    writer.gate.clear()
-    calls = make(breaker_failures=1)
-    await calls.ask(writer, [ask("a")], patience_s=0.01)
-    assert list(calls.circuits.open()) == ["https://models.example"]
+async def test_time_that_is_lost_in_this_process_is_no_call_and_no_failure_of_the_endpoint(make, store, writer):
+    calls, counters, held = make(breaker_failures=1), Counters(), asyncio.Event()
+    calls._counters, look = counters, store.run
+
+    async def slow(function):
+        await held.wait()
+        return await look(function)
+
+    calls._store = type("Slow", (), {"run": staticmethod(slow)})
+    (failure,) = await calls.ask(writer, [ask("a")], patience_s=0.05)
+    assert failure == WriteFailure("no answer within 0.1 s", retryable=True, asked=False)
+    assert (writer.calls, counters.writer_calls, counters.writer_failures, calls.circuits.open()) == (0, 0, 0, {})
 
 
 async def test_a_call_that_somebody_still_waits_for_is_not_given_up(make, store, writer):
@@ -271,12 +347,61 @@ async def test_a_call_that_somebody_still_waits_for_is_not_given_up(make, store,
     calls = make()
     patient = asyncio.create_task(calls.ask(writer, [ask("a")]))
     await writer.entered.wait()
-    (failure,) = await calls.ask(writer, [ask("a")], patience_s=0.01)
+    (failure,) = await calls.ask(writer, [ask("a")], patience_s=0.05)
     writer.gate.set()
     (entry,) = await patient
     assert (failure.retryable, entry.output, writer.calls) == (True, "text 1", 1)
     row = usage(store)
     assert (row.calls, row.failures) == (1, 0)
+
+
+class Exchanged(FakeWriter):
+    """A writer whose model is exchanged during its calls; it tells who really spoke."""
+
+    async def write(self, requests):
+        answers = await super().write(requests)
+        self.model = "m2"
+        return answers
+
+
+async def test_a_text_is_filed_under_the_model_that_said_it_though_that_came_during_the_call(make, store):
+    writer = Exchanged(Written("one", 7, 3, model="m2"), endpoint="there")
+    calls = make(prices=Prices.parse("m1=1000/2000, m2=1/1"))
+    (entry,) = await calls.ask(writer, [ask("a")])
+    assert (entry.model, entry.ledger_key) == ("m2", call_key(writer, "a"))
+    row = usage(store)
+    assert (row.model, row.cost, entry.cost) == ("m2", pytest.approx(0.00001), pytest.approx(0.00001))
+    (again,) = await calls.ask(writer, [ask("a")])
+    assert (again is entry, writer.calls) == (True, 1), "whoever asks the new one finds it"
+
+
+@pytest.mark.parametrize("said_by", [None, "m1"])
+async def test_a_text_is_filed_under_the_model_that_said_it_though_another_came_meanwhile(make, store, said_by):
+    writer = Exchanged(Written("one", 7, 3, model=said_by), endpoint="there")
+    asked_for = call_key(writer, "a")
+    (entry,) = await make().ask(writer, [ask("a")])
+    assert (entry.model, entry.ledger_key, usage(store).model) == ("m1", asked_for, "m1")
+    assert call_key(writer, "a") != asked_for
+
+
+async def test_texts_of_one_call_by_two_models_are_filed_and_counted_apart(make, store):
+    writer = Exchanged(Written("one", 7, 3, model="m1"), Written("two", 5, 1, model="m2"), endpoint="there")
+    made = await make().ask(writer, [ask("a"), ask("b")])
+    assert [(entry.output, entry.model) for entry in made] == [("one", "m1"), ("two", "m2")]
+    with store.read() as connection:
+        rows = {row.model: (row.calls, row.tokens_in) for row in usage_since(connection, TODAY)}
+    assert rows == {"m1": (1, 7), "m2": (1, 5)}
+
+
+async def test_a_failure_for_ever_is_kept_only_if_it_is_known_whose_it_is(make):
+    rejected = WriteFailure("rejected twice", retryable=False, lasting=True, tokens_in=9)
+    writer = Exchanged(rejected, endpoint="there")
+    calls = make()
+    (failure,) = await calls.ask(writer, [ask("a")])
+    assert failure == dataclasses.replace(rejected, lasting=False, retryable=True)
+    writer.answers = [rejected]
+    (entry,) = await calls.ask(writer, [ask("a")])
+    assert (entry.failure, entry.model) == ("rejected twice", "m2")
 
 
 async def test_texts_and_reasons_are_kept_without_what_a_database_refuses(make, store, writer):

@@ -12,6 +12,7 @@ from streams.work import Failed
 from tests.streams.fakes import Clock, FakeWriter, chain_of
 
 BUSY = WriteFailure("503", retryable=True, retry_after_s=9.0, endpoint=True)
+UNASKED = WriteFailure("no turn", retryable=True, asked=False)
 REFUSED = WriteFailure("400 refused", retryable=False)
 REJECTED = WriteFailure("rejected twice", retryable=False, lasting=True, tokens_in=5)
 
@@ -36,7 +37,7 @@ def calls(store):
     def made(**terms) -> Calls:
         return Calls(
             store,
-            lambda model, requests: model.write(requests),
+            lambda model, requests, _: model.write(requests),
             terms=Terms(**terms),
             counters=Counters(),
             now=Clock(),
@@ -50,7 +51,7 @@ def asks(*given: str) -> list[Ask]:
 
 
 async def written(calls, chain, given: str = "a") -> Text | Unwritten:
-    (one,) = await write_all(calls, chain, asks(given), None)
+    (one,) = await write_all(calls, chain, asks(given))
     return one
 
 
@@ -87,6 +88,9 @@ async def test_when_the_first_may_later_one_that_was_named_writes_now(calls, fir
         (BUSY, WriteFailure("timeout", True), Failed("503", None)),
         (REJECTED, BUSY, Failed("503", 9.0)),
         (BUSY, REJECTED, Failed("503", 9.0)),
+        (UNASKED, BUSY, Failed("no turn", None)),
+        (UNASKED, UNASKED, Failed("no turn", None, asked=False)),
+        (REJECTED, UNASKED, Failed("no turn", None, asked=False)),
     ],
 )
 async def test_while_anybody_may_later_the_text_waits_for_the_first_who_may(
@@ -108,17 +112,27 @@ async def test_when_nobody_ever_will_all_reasons_are_told(calls, first, second, 
 async def test_a_spent_budget_goes_down_the_chain_at_once(calls, first, second, last):
     terms = {"prices": Prices.parse("m1=1/1"), "budgets": Budgets(cost_day=0.0)}
     text = await written(calls(**terms), chain_of(first, last, second))
-    assert (text.entry.engine, first.calls, second.calls) == ("last", 0, 0)
+    assert (text.entry.engine, first.calls, second.calls, text.over_budget) == ("last", 0, 0, True)
     assert text.because == "the budget of the day is spent (0.00 of 0.00)"
     second.model = "free"
-    assert (await written(calls(**terms), chain_of(first, last, second), "b")).entry.engine == "second"
+    text = await written(calls(**terms), chain_of(first, last, second), "b")
+    assert (text.entry.engine, text.over_budget) == ("second", True)
+
+
+async def test_a_budget_that_holds_back_one_who_stands_in_is_not_why_the_first_did_not_write(
+    calls, first, second, last
+):
+    first.model, first.answers = "free", [REFUSED]
+    made = calls(prices=Prices.parse("m1=1/1"), budgets=Budgets(cost_day=0.0))
+    text = await written(made, chain_of(first, last, second))
+    assert (text.entry.engine, second.calls, text.over_budget) == ("last", 0, False)
 
 
 async def test_while_the_circuit_is_open_texts_wait_or_are_written_by_one_that_was_named(calls, first, second, last):
     made, first.answers = calls(breaker_failures=1, breaker_s=30.0), [BUSY]
     await written(made, chain_of(first, last))
     waiting = await written(made, chain_of(first, last), "b")
-    assert (waiting.failed.retry_after_s, first.calls, last.calls) == (30.0, 1, 0)
+    assert (waiting.failed.retry_after_s, waiting.failed.asked, first.calls, last.calls) == (30.0, False, 1, 0)
     assert (await written(made, chain_of(first, last, second), "b")).entry.engine == "second"
 
 
@@ -129,7 +143,7 @@ async def test_the_last_ones_failure_leaves_the_text_to_be_tried_again(calls, fi
 
 async def test_texts_for_the_same_model_go_there_together_and_come_back_in_order(calls, first, last):
     first.answers = [Written("one"), REFUSED, Written("three"), REFUSED]
-    texts = await write_all(calls(), chain_of(first, last), asks(*"abcd"), None)
+    texts = await write_all(calls(), chain_of(first, last), asks(*"abcd"))
     assert [text.entry.output for text in texts] == ["one", "text 1", "three", "text 2"]
     assert (first.calls, last.calls, last.asked) == (1, 1, ["b", "d"])
 
@@ -162,11 +176,3 @@ async def test_two_prompts_of_one_model_can_share_and_a_new_version_moves_no_key
     assert set(before) == {"v1", "v2"}
     second.prompt_version = "v3"
     assert [chain.first(key).prompt_version for key in keys] == [one.replace("v2", "v3") for one in before]
-
-
-async def test_a_call_that_takes_too_long_waits_for_its_turn_again_but_never_who_runs_here(calls, first, last):
-    first.gate.clear()
-    (waiting,) = await write_all(calls(), chain_of(first, last), asks("a"), 0.01)
-    assert waiting.failed.error == "no answer within 0.0 s"
-    (text,) = await write_all(calls(), chain_of(last, last), asks("a"), 0.0)
-    assert text.entry.output == "text 1"

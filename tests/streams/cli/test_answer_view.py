@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from schemas.answers import Answer, Citation
+from schemas.answers import Answer, Citation, FeatureSource
 from schemas.summaries import WriterStamp
 from streams.answer_records import WITHDRAWN
 from streams.answering import LATE
@@ -81,3 +81,47 @@ def test_whatever_a_source_holds_no_line_is_wider_and_none_escapes(width):
         assert cell_len(line) <= min(width, 80)
         assert "\x1b" not in line
         assert "\u202e" not in line
+
+
+def row(table, key, names, **changed):
+    told = {"version": "v", "as_of": "2026-11-22T02:00:00.000000Z", "age_s": 7_300.0, "missing": False, **changed}
+    return FeatureSource(table=table, key=key, features=names, **told)
+
+
+STATED = msgspec.structs.replace(
+    ANSWER,
+    text='"Your order left Leipzig 2 hours ago." [F1] "It listens on port 9092." [1]',
+    feature_spec="order_status",
+    features={"last_city": "Leipzig", "courier": None, "parcels": 1_200, "spent": None, "late": True},
+    feature_sources=[
+        row("order_scans", "77", ["last_city", "courier", "parcels"]),
+        row("customers", None, ["spent"], as_of=None, age_s=None, missing=True),
+    ],
+)
+
+
+def test_features_that_are_cited_are_shown_with_their_rows_and_ages():
+    assert shown(STATED)[6:-2] == [
+        "  [F1] order_status",
+        "       late yes",
+        "       last_city Leipzig · parcels 1,200",
+        "       order_scans 77 · 2 h ago",
+        "       customers - · nothing is known",
+    ]
+    assert not any("order_scans" in line for line in shown(msgspec.structs.replace(STATED, text=ANSWER.text)))
+
+
+def test_why_there_are_no_features_is_told_below():
+    told = " ".join(shown(msgspec.structs.replace(ANSWER, features_reason="order_id: missing"))[-2:])
+    assert "without features: order_id:" in told
+
+
+def test_features_from_strangers_change_nothing_but_the_words_shown():
+    hostile = msgspec.structs.replace(
+        STATED,
+        features={"last_city": HOSTILE},
+        feature_sources=[row(HOSTILE, HOSTILE, ["last_city"])],
+        feature_spec=HOSTILE,
+    )
+    for width in (40, 80):
+        assert all(cell_len(line) <= width and line.isprintable() for line in shown(hostile, width))

@@ -12,7 +12,8 @@ from infra.kafka.admin import Broker
 from infra.settings import KafkaSettings, Settings
 from schemas.heartbeats import Child, Counters, Heartbeat, Supervision
 from schemas.tables import fences, timer_inputs
-from streams.cli.health import Part, check_agent, collect, run_of
+from streams.cli.agent_runs import run_of
+from streams.cli.health import Part, check_agent, collect
 from streams.cli.status import command
 from streams.cli.status_view import part_lines, status_lines
 from streams.graph import AGENTS
@@ -29,8 +30,8 @@ def beat(state: str = "running", *, pid: int | None = None, at: float = NOW, **c
     return Heartbeat(state=state, **(values | changed))
 
 
-def kept(restarts: int = 0, last_exit: int | None = None) -> Supervision:
-    child = Child(agent="digest", slot=0, pid=1, restarts=restarts, last_exit=last_exit)
+def kept(restarts: int = 0, last_exit: int | None = None, refusal: str | None = None) -> Supervision:
+    child = Child(agent="digest", slot=0, pid=1, restarts=restarts, last_exit=last_exit, refusal=refusal)
     return Supervision(pid=os.getpid(), at=NOW, children=[child])
 
 
@@ -53,10 +54,66 @@ def digest(home: Path, beats: list[Heartbeat], supervision: Supervision | None =
         ([], kept(), "starting"),
         ([], kept(restarts=2, last_exit=-9), "restarting"),
         ([beat()], kept(restarts=2), "ok"),
+        ([beat("starting")], kept(restarts=2, last_exit=78, refusal="no model"), "restarting"),
     ],
 )
 def test_an_agent_is_as_well_as_its_processes(tmp_path, beats, supervision, state) -> None:
     assert digest(tmp_path, beats, supervision).state == state
+
+
+def failing(keys: int, depth: int, *, due_in_s: float = 30.0, at: float = NOW, **changed: object) -> Heartbeat:
+    why = {"work_error": "HTTP 401", "work_due_at": NOW + due_in_s} if keys else {}
+    return beat(at=at, work_depth=depth, work_failing=keys, **(why | changed))
+
+
+OPEN = {"circuits": {"https://models.example": NOW + 30}}
+
+
+@pytest.mark.parametrize(
+    ("beats", "state"),
+    [
+        ([failing(0, 9, **OPEN)], "ok"),  # a fallback writes
+        ([failing(4, 9)], "ok"),  # retries are everyday
+        ([failing(4, 9, due_in_s=-1.0)], "late"),
+        ([failing(5, 9)], "waiting"),
+        ([failing(5, 9, due_in_s=-1.0)], "waiting"),
+        ([failing(5, 9, **OPEN)], "stuck"),
+        ([failing(4, 9, **OPEN)], "ok"),
+        ([failing(9, 9, at=NOW - 2), failing(0, 9, slot=1)], "ok"),  # the newer word counts
+        ([failing(9, 9, at=NOW - 2, **OPEN), failing(9, 9, slot=1)], "stuck"),
+        ([failing(9, 9, at=NOW - 16, **OPEN)], "down"),
+    ],
+)
+def test_an_agent_whose_work_fails_is_not_simply_ok(tmp_path, beats, state) -> None:
+    assert digest(tmp_path, beats).state == state
+
+
+def test_why_work_fails_and_why_a_worker_refuses_is_told_in_full_and_fits(tmp_path: Path) -> None:
+    remedy = "HTTP 401 Unauthorized: the endpoint refuses the key; set writer.api_key"
+    why = f"https://models.example/v1 failed again and again and is left alone: {remedy}"
+    part = digest(tmp_path, [failing(5, 9, work_error=f"\x1b[2J{why}")], kept(refusal="no model. Install one."))
+    assert (part.work_failing, part.refusal) == (5, "no model. Install one.")
+    for width in (80, 120):
+        lines = [line.plain for line in part_lines([part], width)]
+        assert max(map(len, lines)) <= width
+        told = " ".join(" ".join(lines).split())
+        assert f"5 of 5 in work failed and are tried again: {why}" in told  # there is no store to count the rest in
+        assert "refuses to run: no model. Install one." in told
+
+
+def test_an_endpoint_that_is_left_alone_while_others_write_is_told_all_the_same(tmp_path: Path) -> None:
+    why = {"circuit_reasons": {"https://models.example": "HTTP 401: set the key"}}
+    part = digest(tmp_path, [failing(0, 0, **OPEN, **why)])
+    assert (part.state, part.left_alone) == ("ok", why["circuit_reasons"])
+    _, _, note = (line.plain for line in part_lines([part], 80))
+    assert note.strip() == "leaves alone https://models.example: HTTP 401: set the key"
+    told = [line.plain for line in part_lines([digest(tmp_path, [failing(1, 1, **OPEN, **why)])], 80)]
+    assert not any("leaves alone" in line for line in told)  # why the work fails says it
+
+
+def test_a_refusal_is_not_told_a_second_time_as_the_last_error(tmp_path: Path) -> None:
+    part = digest(tmp_path, [beat("starting", last_error="no model")], kept(refusal="no model"))
+    assert sum("no model" in line.plain for line in part_lines([part], 80)) == 1
 
 
 def test_lag_is_what_is_not_read_and_pending_what_is_not_published(tmp_path: Path) -> None:
@@ -143,4 +200,5 @@ def test_a_screen_of_status_has_a_word_for_every_colour_and_fits() -> None:
         "late",
     ]
     assert "restarted 3 times, last after exit 70" in lines[4]
-    assert lines[7].split() == ["digest", "late", "12,345,678", "9,999", "2", "h", "4,000", "0", "9", "-"]
+    assert sum(line.count("long") for line in lines) == 40  # what to do stands at the end
+    assert lines[-1].split() == ["digest", "late", "12,345,678", "9,999", "2", "h", "4,000", "0", "9", "-"]

@@ -3,7 +3,9 @@ import os
 import pytest
 
 from infra.heartbeats import write_supervision
+from infra.model_settings import WriterSettings
 from infra.settings import MetricsSettings, Settings
+from infra.settings_prints import print_settings
 from schemas.heartbeats import Supervision
 from streams.cli import stack
 
@@ -56,3 +58,23 @@ def test_what_an_earlier_supervisor_said_does_not_count(up, tmp_path):
 
 def test_metrics_that_nobody_wants_are_not_spoken_of(up):
     assert up(os.getpid(), port=0) is None
+
+
+def test_workers_that_run_with_other_settings_are_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(stack, "workers", lambda settings: Workers(os.getpid()))
+    theirs = Settings(home=tmp_path, writer=WriterSettings(use="openai:m"))
+    told = Supervision(pid=os.getpid(), at=0.0, children=[], settings=print_settings(theirs))
+    write_supervision(tmp_path, told)
+    assert stack._start_workers(theirs) == f"run already (process {os.getpid()})"
+    assert stack._start_workers(Settings(home=tmp_path)) == (
+        f"run already (process {os.getpid()}) with other settings (writer): run `millrace down`, then `millrace up`"
+    )
+
+
+@pytest.mark.parametrize("changed", [{"pid": 1}, {"settings": None}], ids=["another supervisor", "an older version"])
+def test_settings_that_are_not_known_are_not_told_to_differ(tmp_path, monkeypatch, changed):
+    monkeypatch.setattr(stack, "workers", lambda settings: Workers(os.getpid()))
+    theirs = print_settings(Settings(home=tmp_path, writer=WriterSettings(use="openai:m")))
+    told = Supervision(**({"pid": os.getpid(), "at": 0.0, "children": [], "settings": theirs} | changed))
+    write_supervision(tmp_path, told)
+    assert stack._start_workers(Settings(home=tmp_path)) == f"run already (process {os.getpid()})"

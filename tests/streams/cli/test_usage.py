@@ -49,13 +49,14 @@ def count(home):
         store.close()
 
 
-def beat(home, circuits, *, agent="answer", pid=None) -> None:
+def beat(home, circuits, *, agent="answer", pid=None, reasons=None) -> None:
     write_heartbeat(
         home,
         Heartbeat(
             agent=agent, slot=0, pid=os.getpid() if pid is None else pid, at=NOW.timestamp(), started_at=0.0,
             state="running", batch_started_at=None, partitions=[], counters=Counters(), outbox_depth=0, work_depth=0,
             timer_depth=0, newest_event_at=None, last_error=None, circuits=circuits,
+            circuit_reasons=reasons or {},
         ),
     )  # fmt: skip
 
@@ -112,13 +113,18 @@ def test_budgets_of_today_are_told_with_what_is_left_of_them(run, count):
 
 
 def test_endpoints_that_are_left_alone_are_named_unless_their_worker_is_gone(run, home):
-    beat(home, {ENDPOINT: NOW.timestamp() + 12})
+    beat(home, {ENDPOINT: NOW.timestamp() + 12}, reasons={ENDPOINT: "HTTP 401\x1b[2J: the key; " + "set it " * 20})
     beat(home, {"https://gone.example": NOW.timestamp() + 12}, agent="summarize", pid=2**22 + 1)
     (circuit,) = msgspec.json.decode(run("--json").stdout_bytes)["circuits"]
+    assert circuit.pop("reason").startswith("HTTP 401")
     assert circuit == {"endpoint": ENDPOINT, "agent": "answer", "slot": 0, "until": NOW.timestamp() + 12}
-    assert f"left alone for 12 s: {ENDPOINT} (answer-0)" in run().output
+    told = run().output
+    assert f"left alone for 12 s: {ENDPOINT} (answer-0)\n  because HTTP 401: the key; set it" in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert told.rstrip().endswith("set it")
     beat(home, {ENDPOINT: NOW.timestamp() - 1})
     assert f"to be tried by the next call: {ENDPOINT} (answer-0)" in run().output
+    assert "because" not in run().output  # a worker of an older version does not tell
 
 
 def test_where_nothing_was_asked_that_is_said(run, count):

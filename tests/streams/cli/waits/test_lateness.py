@@ -1,14 +1,27 @@
 import json
+import os
 
 import click
 import pytest
 
 from infra.errors import BrokerUnreachable
+from infra.heartbeats import write_heartbeat, write_supervision
 from infra.settings import Settings
 from infra.watermarks import Watermark
+from schemas.heartbeats import Child, Counters, Heartbeat, Supervision
 from streams.cli.errors import CommandError, Exit
+from streams.cli.wait import report_late
 from streams.cli.waits import lateness
-from streams.cli.waits.lateness import Late, find_staleness, gap_rows, holder, lacking, progress_line, tell_late
+from streams.cli.waits.lateness import (
+    Late,
+    find_reason,
+    find_staleness,
+    gap_rows,
+    holder,
+    lacking,
+    progress_line,
+    tell_late,
+)
 from streams.cli.waits.standing import Gap
 from streams.digest_decision import READING, REBUILD
 from streams.graph import AGENTS
@@ -90,3 +103,52 @@ def test_machines_are_told_on_stderr_and_nothing_else_is_there(asked, capsys: py
     told = json.loads(printed.err)
     assert (printed.out, told["standing"], told["stale_s"]) == ("", False, told["gaps"][1]["stale_s"])
     assert [gap["missing"] for gap in told["gaps"]] == [5, 1]
+
+
+NOW = 1_000.0
+WORKED_ON = [Gap("summarize", (TOPIC, 0), Watermark(9, 5, "work", WRITING), 10)]
+
+
+def beat(**changed: object) -> Heartbeat:
+    values = {"slot": 0, "pid": os.getpid(), "at": NOW, "started_at": NOW, "state": "running", "batch_started_at": None}
+    values |= {"partitions": [], "counters": Counters(), "outbox_depth": 0, "work_depth": 2, "timer_depth": 0}
+    return Heartbeat(agent="summarize", newest_event_at=None, **(values | {"last_error": None} | changed))
+
+
+def test_why_what_is_missing_does_not_come_is_told_if_anything_tells(tmp_path) -> None:
+    settings = Settings(home=tmp_path)
+    assert find_reason(settings, WORKED_ON, NOW) is None
+    write_heartbeat(tmp_path, beat(last_error="a crash"))
+    assert find_reason(settings, WORKED_ON, NOW) == "a crash"
+    write_heartbeat(tmp_path, beat(work_failing=1, work_error="HTTP 401\x1b[2J: set the key."))
+    assert find_reason(settings, WORKED_ON, NOW) == "HTTP 401: set the key"
+    unread = [Gap("summarize", (TOPIC, 0), Watermark(9, 9, "fence"), 10)]
+    assert find_reason(settings, unread, NOW) is None  # it is not what these wait for
+    assert find_reason(settings, GAPS, NOW) is None  # nor does digest
+    child = Child(agent="summarize", slot=0, pid=None, restarts=1, last_exit=78, refusal="no model. Install one.")
+    write_supervision(tmp_path, Supervision(pid=os.getpid(), at=NOW, children=[child]))
+    assert find_reason(settings, unread, NOW) == "it refuses to run: no model. Install one"
+
+
+@pytest.fixture
+def failing(asked, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Where a model refuses the key, now."""
+    monkeypatch.setattr("time.time", lambda: NOW)
+    write_heartbeat(tmp_path, beat(work_failing=1, work_error="HTTP 401: set the key"))
+    return Settings(home=tmp_path)
+
+
+def test_who_waited_in_vain_is_told_why(failing, capsys: pytest.CaptureFixture[str]) -> None:
+    error = report_late(failing, WORKED_ON, 5.0, as_json=False)
+    assert error.message == "summarize lacks 5 events after 5 s: HTTP 401: set the key"
+    report_late(failing, WORKED_ON, 5.0, as_json=True)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["why"] == "HTTP 401: set the key"
+
+
+def test_who_reads_what_is_late_is_told_why(failing, capsys: pytest.CaptureFixture[str]) -> None:
+    late = Late(WORKED_ON, "after 5 s", "Wait longer.")
+    with pytest.raises(CommandError, match=r"\(waiting for its text\) after 5 s: HTTP 401: set the key"):
+        tell_late(failing, late, as_json=False)
+    with pytest.raises(click.exceptions.Exit):
+        tell_late(failing, late, as_json=True)
+    assert json.loads(capsys.readouterr().err)["why"] == "HTTP 401: set the key"

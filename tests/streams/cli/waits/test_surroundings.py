@@ -46,6 +46,22 @@ def test_a_worker_may_be_restarted_while_it_is_waited_for(tmp_path: Path) -> Non
         waiting.check_running("digest")
 
 
+def test_a_worker_that_refuses_to_run_is_not_waited_for_unless_another_may(tmp_path: Path) -> None:
+    def supervise(*refusals: str | None) -> None:
+        children = [
+            Child(agent="digest", slot=slot, pid=None, restarts=1, last_exit=78, refusal=refusal)
+            for slot, refusal in enumerate(refusals)
+        ]
+        write_supervision(tmp_path, Supervision(pid=os.getpid(), at=1_000.0, children=children))
+
+    supervise("no model. Install one.", None)
+    around(tmp_path, 1_000.0).check_running("digest")
+    supervise("no model. Install one.", "no model. Install one.")
+    with pytest.raises(NobodyWorks, match=r"digest refuses to run.* no model\. Install one\. Then `millrace down`"):
+        around(tmp_path, 1_000.0).check_running("digest")
+    assert around(tmp_path, 1_000.0).takes_part("digest")  # what it would have made is missing all the same
+
+
 def test_the_supervisor_of_an_earlier_day_does_not_count(tmp_path: Path) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
