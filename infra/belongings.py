@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from schemas import answer_tables, index_tables, tables
+from schemas import answer_tables, feature_tables, index_tables, tables
 from schemas.tables import GROUPS
 
 OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
@@ -31,10 +31,14 @@ OWNERS: Mapping[str, sa.Column[str] | sa.Column[bytes]] = {
     "requests": answer_tables.requests.c.request_id,
     "answers": answer_tables.answers.c.request_id,
     "answer_basis": answer_tables.answer_basis.c.request_id,
+    "feature_rows": feature_tables.feature_rows.c.key,
 }
 """The column of each table that says whose a row is."""
 
-UNOWNED = ("fences", "vectors", "collections", "gate", "usage")
+UNOWNED = (
+    *("fences", "vectors", "collections", "gate", "usage"),
+    *("feature_definitions", "feature_log", "feature_members", "feature_copies", "feature_copyings"),
+)
 """Tables whose rows are nobody's."""
 
 

@@ -33,7 +33,6 @@ class ColumnFile:
     Args:
         path: Of the file.
         hints: Kinds of columns that may stay empty, by name.
-        guessed: Names of columns of texts, as csv has them, that become numbers if all of them are.
     """
 
     def __init__(self, path: Path, hints: Mapping[str, Kind]) -> None:

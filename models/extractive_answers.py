@@ -19,8 +19,8 @@ from processors.answers.dividing import divide
 from processors.answers.features import sentence_features
 from processors.answers.logistic import squeezed
 from processors.answers.questions import Question, read_question
-from processors.answers.stated import LABEL
 from processors.answers.tallies import Tally, tallied, tallies
+from schemas.answers import FEATURES_LABEL
 from schemas.hits import Passage
 
 REMEMBERED = 64
@@ -80,7 +80,7 @@ class ExtractiveAnswerer:
         return await asyncio.to_thread(lambda: [Written(self._write(self._read(request))) for request in requests])
 
     def _write(self, reading: _Reading) -> str:
-        stated = " ".join(f'"{text}" [{LABEL}]' for text in reading.assessment.stated)
+        stated = " ".join(f'"{text}" [{FEATURES_LABEL}]' for text in reading.assessment.stated)
         return " ".join(part for part in (stated, self._quote(reading)) if part)
 
     def _quote(self, reading: _Reading) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from models.ports import AnswerRequest, Completed, Completion, WriteFailure, Written
 from models.prompted import Prompted
-from processors.answers.stated import LABEL, Stated
+from processors.answers.stated import Stated
+from schemas.answers import FEATURES_LABEL
 
 
 class PromptedAnswerer(Prompted):
@@ -40,4 +41,4 @@ class PromptedAnswerer(Prompted):
 
 def told_to_models(stated: Stated) -> dict[str, Any]:
     """Return what features say as models read it: data, as the passages are."""
-    return {"number": LABEL, "says": [one.text for one in stated.statements], "values": dict(stated.values)}
+    return {"number": FEATURES_LABEL, "says": [one.text for one in stated.statements], "values": dict(stated.values)}

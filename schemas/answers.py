@@ -11,6 +11,10 @@ CITATION_LIMIT = 20
 """Citations an answer has at most."""
 
 
+FEATURES_LABEL = "F1"
+"""What an answer's text cites its features by, as ``[F1]``."""
+
+
 class Citation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One quote, and the chunk it stands in, word for word."""
 

@@ -7,6 +7,9 @@ from msgspec import Meta
 
 from schemas.records import TEXT_LIMIT, Identifier, Label
 
+FEATURES_OPTION = "features"
+"""The option that names the feature spec to answer from."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question somebody waits for. Kafka key: ``request_id``."""

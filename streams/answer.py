@@ -66,7 +66,7 @@ class RequestsHandler:
     """Has each question answered once, by its deadline; see ``streams.events.Handler``.
 
     A request_id is one question for ever: the same one again changes nothing, another one is a dead letter.
-    Of the entities only ``product_id`` chooses what is searched; others are kept for features to come.
+    Of the entities ``product_id`` chooses what is searched; all are what features are looked up by.
 
     Args:
         store: The agent's store.

@@ -19,13 +19,12 @@ from processors.features.serving.evaluating import Evaluated, Source, evaluate
 from processors.features.serving.ports import Failed, FeatureReader, FunctionCaller
 from schemas.answers import FeatureSource
 from schemas.features import FeatureValue
-from schemas.requests import Request
+from schemas.requests import FEATURES_OPTION, Request
 
-OPTION: Final = "features"
-"""The option of a request that names a spec."""
 PATIENCE_S: Final = 2.0
 """Features that take longer are left out; a quarter of the time until the deadline where that is less."""
 NOT_IN_TIME: Final = "they were not there in time"
+UNREADABLE: Final = "they cannot be read now"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 log = structlog.get_logger("answering")
@@ -96,17 +95,20 @@ class AnswerFeatures:
             request: Its option ``features`` names the spec; its entities and other options are the inputs.
             left_s: Until its deadline, seconds.
         """
-        name = request.options.get(OPTION) or self._default(request)
+        name = request.options.get(FEATURES_OPTION) or self._default(request)
         if name is None:
             return Given()
         began, running = time.monotonic(), asyncio.get_running_loop()
         try:
             async with asyncio.timeout(min(PATIENCE_S, left_s / 4)):
                 given = await running.run_in_executor(self._threads, lambda: self._evaluate(str(name), request))
+            why = given.reason
         except TimeoutError:
-            given = Given(str(name), reason=NOT_IN_TIME)
-        if given.reason is not None:
-            log.warning("answered without features", request=request.request_id, spec=name, why=given.reason)
+            given, why = Given(str(name), reason=NOT_IN_TIME), NOT_IN_TIME
+        except InfraError as error:  # what it says of files and servers is for the log
+            given, why = Given(str(name), reason=UNREADABLE), str(error)
+        if why is not None:
+            log.warning("answered without features", request=request.request_id, spec=name, why=why)
         return replace(given, took_ms=round((time.monotonic() - began) * 1000, 3))
 
     def _default(self, request: Request) -> str | None:
@@ -122,10 +124,7 @@ class AnswerFeatures:
             return Given(None, reason=f"there is no feature spec {clipped(name, 80)!r}: {told}")
         record = {**request.options, **request.entities}
         inputs = {input_: record[input_] for input_ in spec.inputs if input_ in record}
-        try:
-            (result,) = evaluate(spec, [inputs], self._reader, self._caller, now_us)
-        except InfraError as error:
-            return Given(name, reason=error.message)
+        (result,) = evaluate(spec, [inputs], self._reader, self._caller, now_us)
         if isinstance(result, Failed):
             return Given(name, reason=result.detail)
         values = {output: _bounded(value) for output, value in list(result.outputs.items())[:VALUES]}

@@ -52,7 +52,8 @@ def load_features(settings: Settings) -> FeatureModule:
     """Import the module that ``features.module`` names, from the folder the command runs in or from what is installed.
 
     Raises:
-        Unusable: If none is named, it is not there, it fails, or two of its objects have one name.
+        Unusable: If none is named, it is not there, it fails, two of its objects have one name, or a spec looks up
+            what no table has.
     """
     if not settings.features.module:
         remedy = 'Name yours in millrace.toml: [features] module = "shop.features", or in MILLRACE_FEATURES_MODULE.'
@@ -61,7 +62,13 @@ def load_features(settings: Settings) -> FeatureModule:
     tables, synced = _named(found, FeatureTable, "feature tables"), _named(found, SyncedTable, "feature tables")
     for name in tables.keys() & synced.keys():
         raise _twice("feature tables", tables[name], synced[name])
-    return FeatureModule(tables, synced, _named(found, FeatureSpec, "feature specs"))
+    specs = _named(found, FeatureSpec, "feature specs")
+    try:
+        for spec in specs.values():
+            spec.check_tables([*tables.values(), *synced.values()])
+    except WrongDefinition as error:
+        raise Unusable(f"{error.place}: {error.what}", error.remedy) from error
+    return FeatureModule(tables, synced, specs)
 
 
 def _imported(name: str) -> ModuleType:

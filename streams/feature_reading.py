@@ -35,6 +35,7 @@ from streams.feature_standing import (
     copied_features,
     load_copies,
     load_states,
+    newest_member,
     read_copied,
     read_kept,
 )
@@ -198,12 +199,15 @@ class FeatureReader:
 
     def _of_row(self, connection: Connection, table: Kept, row: Any, now_us: int, at_us: int | None) -> Standing:
         at_us = max(now_us, row.newest_us) if at_us is None else at_us
+        newest_us = (
+            row.newest_us if row.newest_us <= at_us else newest_member(connection, table.version, row.key, at_us)
+        )
         between = self._events_between(connection, table, row)
         state, partial = state_then(table.shape, _STATE.decode(row.state), at_us, now_us - table.keep_us, between)
         return Standing(
             read_features(table.shape, state, at_us, between),
-            row.newest_us,
-            missing=False,
+            newest_us,
+            missing=newest_us is None,  # nothing had happened then
             version=table.version,
             table=table.name,
             key=row.key,

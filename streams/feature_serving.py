@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from processors.features.definitions.lookups import OtherTable
 from processors.features.definitions.serving import FeatureSpec
-from processors.features.definitions.tables import FeatureTable
 from processors.features.serving.evaluating import evaluate
 from processors.features.serving.ports import Failed, FeatureReader, FunctionCaller
 from schemas.problems import PREFIX
@@ -48,14 +46,7 @@ class ServedSpec:
 def served_specs(
     module: FeatureModule, reader: FeatureReader, caller: FunctionCaller, now: Callable[[], float]
 ) -> list[ServedSpec]:
-    """Make an endpoint of each spec of the user's module.
-
-    Raises:
-        processors.features.definitions.faults.WrongDefinition: If one looks up what no table has.
-    """
-    tables: list[FeatureTable | OtherTable] = [*module.tables.values(), *module.synced.values()]
-    for spec in module.specs.values():
-        spec.check_tables(tables)
+    """Make an endpoint of each spec of the user's module."""
     return [ServedSpec(spec, reader, caller, now) for spec in module.specs.values()]
 
 

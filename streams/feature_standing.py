@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from processors.features.cells.cell import Value
 from processors.features.shape import TableShape
-from schemas.feature_tables import feature_copies, feature_copyings, feature_definitions, feature_rows
+from schemas.feature_tables import feature_copies, feature_copyings, feature_definitions, feature_members, feature_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,14 @@ def read_copied(connection: Connection) -> dict[str, Copied]:
 def load_states(connection: Connection, version: str, keys: Sequence[str]) -> dict[str, Any]:
     """Load what reading needs of rows, by their keys: ``revision``, ``state``, ``newest_us`` and ``sources``."""
     return {row.key: row for row in connection.execute(_STATES, {"version": version, "keys": list(keys)})}
+
+
+def newest_member(connection: Connection, version: str, key: str, at_us: int) -> int | None:
+    """Tell when the newest event of a row happened that had at a moment, microseconds since 1970; None for none."""
+    mine = sa.and_(feature_members.c.version == version, feature_members.c.key == key)
+    query = sa.select(sa.func.max(feature_members.c.happened_us)).where(mine, feature_members.c.happened_us <= at_us)
+    found: int | None = connection.scalar(query)
+    return found
 
 
 def load_copies(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, tuple[dict[str, Value], int]]:

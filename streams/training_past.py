@@ -30,7 +30,7 @@ from streams.feature_module import FeatureModule
 from streams.feature_standing import Copied, Kept, copied_features, load_copies, read_copied, read_kept
 
 EVENTS = 300_000
-"""Events kept in memory: those of the keys that were asked for last."""
+"""Events kept in memory with the tiles made of them, some 2 KiB each."""
 
 COPIES = 100_000
 
@@ -53,17 +53,26 @@ class PastReader:
         spec: Whose tables are read.
         now_us: Microseconds since 1970.
         as_known: Leave out what had happened at a moment but was sent later.
+        keep: Events kept in memory, those of the keys asked for last; None is ``EVENTS``.
 
     Raises:
         NotStanding: If a table of the spec cannot be read.
     """
 
     def __init__(
-        self, connection: Connection, module: FeatureModule, spec: FeatureSpec, *, now_us: int, as_known: bool
+        self,
+        connection: Connection,
+        module: FeatureModule,
+        spec: FeatureSpec,
+        *,
+        now_us: int,
+        as_known: bool,
+        keep: int | None = None,
     ) -> None:
         self._connection = connection
         self._now_us = now_us
         self._as_known = as_known
+        self._keep = EVENTS if keep is None else keep
         names = {one.table_name for one in spec.lookups}
         self.tables = {name: table for name, table in module.tables.items() if name in names}
         self.copied = _copied(connection, {name for name in module.synced if name in names})
@@ -107,7 +116,7 @@ class PastReader:
         if walk is None:
             walk = self._walks[request] = self._begin(table, request.key)
             self._events += walk.events + 1
-            while self._events > EVENTS and len(self._walks) > 1:
+            while self._events > self._keep and len(self._walks) > 1:
                 self._events -= self._walks.popitem(last=False)[1].events + 1
         else:
             self._walks.move_to_end(request)

@@ -24,6 +24,9 @@ ERROR = "__error"
 VALUES = 1_000_000
 """Values worked on, and kept in memory, at a time."""
 
+KEY_BY_KEY = 10_000
+"""Events kept in memory where labels are worked out key by key."""
+
 ROWS = (1_000, 100_000)
 """Labels of a group, at least and at most."""
 
@@ -153,11 +156,10 @@ class TrainingSet:
 
     def _order(self, group: Sequence[Label]) -> list[int]:
         """Order labels so that the walk of a key only goes forwards; where one key decides, key by key."""
-        keys = {lookup.inputs for lookup in self.spec.lookups}
-        one = next(iter(keys)) if len(keys) == 1 else ()
+        key = only_key(self.spec) or ()
         return sorted(
             range(len(group)),
-            key=lambda place: ([str(group[place].record.get(name)) for name in one], group[place].at_us),
+            key=lambda place: ([str(group[place].record.get(name)) for name in key], group[place].at_us),
         )
 
     def _count(self, incomplete: Sequence[bool], errors: Sequence[str | None]) -> None:
@@ -166,6 +168,12 @@ class TrainingSet:
         self.made.incomplete += sum(incomplete)
         self.made.failed += len(failed)
         self.made.first_failure = self.made.first_failure or next(iter(failed), None)
+
+
+def only_key(spec: FeatureSpec) -> tuple[str, ...] | None:
+    """Name the inputs that all lookups have for their key; None where there are others."""
+    keys = {lookup.inputs for lookup in spec.lookups}
+    return next((key for key in keys if len(keys) == 1 and set(key) <= set(spec.inputs)), None)
 
 
 def hints(spec: FeatureSpec, reader: PastReader) -> dict[str, Kind]:

@@ -78,7 +78,7 @@ def test_the_table_of_commands_is_that_of_the_code():
         command = load(name)
         assert mentioned_options(told) <= options(command), name
         if isinstance(command, click.Group):
-            assert set(re.findall(r"`(\w+)`", told)) == set(command.commands), name
+            assert set(re.findall(r"`(\w[\w-]*)`", told)) == set(command.commands), name
 
 
 def test_the_lines_to_type_are_understood():

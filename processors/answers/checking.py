@@ -9,9 +9,9 @@ from processors.answers.citing import Cited, Citer, Cut
 from processors.answers.parts import READ_LIMIT, Sentence, take_apart
 from processors.answers.rendering import rendered
 from processors.answers.sources import Source
-from processors.answers.stated import LABEL, Stated, StatedSource
+from processors.answers.stated import Stated, StatedSource
 from processors.answers.support import Facts
-from schemas.answers import CITATION_LIMIT, Citation
+from schemas.answers import CITATION_LIMIT, FEATURES_LABEL, Citation
 from schemas.hits import Passage
 
 ANSWER_LIMIT: Final = 2_000
@@ -91,7 +91,9 @@ class _Checking:
         numbers = dict(self._numbers)
         for cited in (cited for place, _ in sentence.markers for cited in citing[place] if cited.passage is not None):
             numbers.setdefault(cited, len(numbers) + 1)
-        labels = {place: [str(numbers.get(cited, LABEL)) for cited in found] for place, found in citing.items()}
+        labels = {
+            place: [str(numbers.get(cited, FEATURES_LABEL)) for cited in found] for place, found in citing.items()
+        }
         shown = rendered(sentence, labels)
         if len(numbers) > CITATION_LIMIT or len(shown) + sum(len(kept) + 1 for kept in self._kept) > ANSWER_LIMIT:
             return "would make the answer too long"

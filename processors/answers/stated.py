@@ -16,8 +16,6 @@ from processors.features.serving.saying import told_piece
 from schemas.features import FeatureValue
 from schemas.records import QUOTE_LIMIT
 
-LABEL: Final = "F1"
-"""The marker of a request's features."""
 VALUES: Final = 100
 """Of a spec that are told at most."""
 VALUE_LIMIT: Final = 200

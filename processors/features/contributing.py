@@ -9,7 +9,6 @@ from processors.features.cells.cell import Value
 from processors.features.cells.exact_sums import LARGEST, SMALLEST
 from processors.features.definitions.aggregations import Use
 from processors.features.definitions.tables import Events, FeatureTable
-from processors.features.shape import make_cell
 
 KEY_LIMIT = 200
 STRING_LIMIT = 400
@@ -90,7 +89,7 @@ def _value(table: FeatureTable, use: Use, row: Mapping[str, Any]) -> Value | Non
     if value is None:
         return None
     name = use.of if isinstance(use.of, str) else use.shape.kind
-    return _number(table, name, value) if make_cell(use.shape).numeric else _plain(table, name, value)
+    return _number(table, name, value) if use.numeric else _plain(table, name, value)
 
 
 def _number(table: FeatureTable, name: str, value: Any) -> float:

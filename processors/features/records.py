@@ -27,10 +27,12 @@ def record_id(record: Record) -> str:
     """
     if isinstance(record, Event):
         return record.event_id
-    product_id, review_id = (
-        one.replace("\\", "\\\\").replace("/", "\\/") for one in (record.product_id, record.review_id)
-    )
-    return f"{product_id}/{review_id}"
+    return joined_id(record.product_id, record.review_id)
+
+
+def joined_id(product_id: str, review_id: str) -> str:
+    """Name a review; either part may hold anything."""
+    return "/".join(one.replace("\\", "\\\\").replace("/", "\\/") for one in (product_id, review_id))
 
 
 def happened(record: Record, sent: datetime) -> datetime:

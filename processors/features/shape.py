@@ -36,7 +36,7 @@ class CellShape(msgspec.Struct, frozen=True, omit_defaults=True, cache_hash=True
     per_us: int = 0
 
 
-class LevelShape(msgspec.Struct, frozen=True):
+class LevelShape(msgspec.Struct, frozen=True, cache_hash=True):
     """Tiles of one width.
 
     Args:
@@ -90,8 +90,13 @@ class TableShape(msgspec.Struct, frozen=True, cache_hash=True):
 
     @property
     def defaults(self) -> Mapping[str, Value | None]:
-        """What a key without row has."""
-        return {one.name: one.default for one in self.features}
+        """What a key without row has: what its aggregations tell of nothing, 0 for a count."""
+        nothing = {one.name: self._nothing(one) for one in self.features}
+        return {one.name: one.default if nothing[one.name] is None else nothing[one.name] for one in self.features}
+
+    def _nothing(self, feature: FeatureShape) -> Value | None:
+        """What a feature tells without any event; the ratio of two is nothing then."""
+        return None if len(feature.cells) > 1 else make_cell(self.cells[feature.cells[0]]).value(None, 0)
 
 
 @cache

@@ -1,11 +1,12 @@
 """The state of one key of a feature table: values of its events, summed up in tiles of event time."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from processors.features.cells.cell import LOST, Moment, Partial, Value
+from processors.features.cells.cell import LOST, Cell, Moment, Partial, Value
 from processors.features.shape import LevelShape, TableShape, make_cell
 
 Values = Sequence[Value | None]
@@ -109,6 +110,8 @@ def remove(shape: TableShape, state: KeyState, moment: Moment, values: Values) -
     lost = []
     for place, level in enumerate(shape.levels):
         begin_us = moment[0] // level.hop_us * level.hop_us
+        if level.reach_us is not None and begin_us < oldest_tile_us(level, level.reach_us, state.newest_us):
+            continue  # the tile may still be there, but what came too late for it was left out of it
         in_base = level.reach_us is None and begin_us < state.bases_end_us
         tile = state.bases[place] if in_base else state.tiles[place].get(begin_us)
         if tile is None:  # it was let go
@@ -230,12 +233,18 @@ def _added(
     tile = Tile(0, moment[0], [None] * len(level.cells)) if tile is None else tile
     tile.count += 1
     tile.newest_us = max(tile.newest_us, moment[0])
-    for place, cell in enumerate(level.cells):
+    partials = tile.partials
+    for place, cell, adder in _adders(shape, level):
         value = values[cell]
         if value is not None:
-            adder = make_cell(shape.cells[cell])
-            tile.partials[place] = adder.add(tile.partials[place], value, moment, begin_us)
+            partials[place] = adder.add(partials[place], value, moment, begin_us)
     return tile
+
+
+@lru_cache(maxsize=10_000)
+def _adders(shape: TableShape, level: LevelShape) -> tuple[tuple[int, int, Cell], ...]:
+    """Cells of a level: place in its tiles, place in the shape, and what adds."""
+    return tuple((place, cell, make_cell(shape.cells[cell])) for place, cell in enumerate(level.cells))
 
 
 def _removed(shape: TableShape, level: LevelShape, tile: Tile, moment: Moment, values: Values, begin_us: int) -> bool:

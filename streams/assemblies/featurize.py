@@ -1,5 +1,6 @@
 """Build the featurize agent."""
 
+from streams.copying_tables import build_copying
 from streams.feature_health import FeatureWatch, Freshness
 from streams.feature_module import load_features
 from streams.featurize import FeaturizeHandler
@@ -47,4 +48,4 @@ def build(context: Context) -> Parts:
         slot = int(context.owner.split("-")[1])  # agent-slot-home
         return FeatureWatch(store, settings.home, slot, freshness, now)
 
-    return Parts(handler, (keeping, watch))
+    return Parts(handler, (keeping, watch, build_copying(context, module)))

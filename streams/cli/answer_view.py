@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
-from processors.answers.stated import LABEL
-from schemas.answers import Answer, Citation
+from schemas.answers import FEATURES_LABEL, Answer, Citation
 from schemas.features import FeatureValue
 from streams.cli.render import QUIET, age, cut, percent, printable, wrapped
 
@@ -34,7 +33,7 @@ def answer_lines(answer: Answer, width: int) -> Iterator[Text]:
         for number, citation in enumerate(answer.citations, 1):
             yield Text()
             yield from _source(number, citation, width)
-    if f"[{LABEL}]" in (answer.text or ""):
+    if f"[{FEATURES_LABEL}]" in (answer.text or ""):
         yield Text()
         yield from _features(answer, width)
     yield Text()
@@ -79,15 +78,16 @@ def _features(answer: Answer, width: int) -> Iterator[Text]:
     """Show the features an answer cites, row by row, and how old they are; of an unknown key, that it is."""
     room, indent = width - _LABEL - len(_INDENT), f"{'':{_LABEL + len(_INDENT)}}"
     spec = cut(printable(answer.feature_spec or ""), room)
-    yield Text.assemble(_INDENT, (f"{f'[{LABEL}]':<{_LABEL}}", QUIET), (spec, "bold"))
-    rows = {name for source in answer.feature_sources for name in source.features}
-    yield from (
-        Text(f"{indent}{line}") for line in _values(answer, [one for one in answer.features if one not in rows], room)
-    )
+    yield Text.assemble(_INDENT, (f"{f'[{FEATURES_LABEL}]':<{_LABEL}}", QUIET), (spec, "bold"))
+    left = dict.fromkeys(answer.features)
+    for name in (name for source in answer.feature_sources for name in source.features):
+        left.pop(name, None)
+    yield from (Text(f"{indent}{line}") for line in _values(answer, left, room))
+    shown = set(left)
     for source in answer.feature_sources:
-        yield from (
-            Text(f"{indent}{line}") for line in _values(answer, [] if source.missing else source.features, room)
-        )
+        names = [] if source.missing else [name for name in source.features if name not in shown]
+        shown.update(source.features)
+        yield from (Text(f"{indent}{line}") for line in _values(answer, names, room))
         known = "nothing is known" if source.age_s is None else f"{age(source.age_s)} ago"
         where = f"{printable(source.table)} {printable(source.key or '-')} · {known}"
         yield Text(f"{indent}{cut(where, room)}", style=QUIET)
@@ -102,6 +102,8 @@ def _values(answer: Answer, names: Iterable[str], room: int) -> Iterator[str]:
 def _value(value: FeatureValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int | float) else printable(str(value))
 
 

@@ -18,7 +18,7 @@ from infra.stores import AgentStore
 from schemas.answer_tables import answers, requests
 from schemas.answers import Answer
 from schemas.records import Unreadable, decode
-from schemas.requests import Request
+from schemas.requests import FEATURES_OPTION, Request
 from schemas.tables import work
 from streams.cli.answer_view import answer_lines
 from streams.cli.context import load_settings
@@ -48,8 +48,9 @@ LOOK_S = 1.0
     "entities",
     multiple=True,
     metavar="NAME=ID",
-    help="What it is about; product_id=ID asks that product's reviews. Repeatable.",
+    help="What it is about: product_id=ID asks that product's reviews, others find features. Repeatable.",
 )
+@click.option("--features", "spec", metavar="SPEC", help="Feature spec to answer from.  [default: answer.features]")
 @click.option(
     "--deadline", "deadline_s", type=click.FloatRange(min=0.001), metavar="S", help="Seconds until it is too late."
 )
@@ -59,12 +60,14 @@ def command(
     principals: tuple[str, ...],
     tenant: str | None,
     entities: tuple[str, ...],
+    spec: str | None,
     deadline_s: float | None,
     as_json: bool,
 ) -> None:
     """Ask the documents QUESTION, or with --entity product_id=ID that product's reviews.
 
-    Only what PRINCIPAL may see is read. The answer quotes its sources; where they do not answer, it says why.
+    Only what PRINCIPAL may see is read. The answer quotes its sources; where they do not answer, it says why. What
+    is known of the entities, as features, is told beside them: [F1].
     Exit 4 when no answer comes, telling where the request is.
 
     \b
@@ -72,10 +75,11 @@ def command(
       millrace ask how do I reset the broker
       millrace ask "what did we decide about pricing?" --as group:finance --deadline 5
       millrace ask "does it run small?" --entity product_id=B000HD1278 --json
+      millrace ask "where is my order, and can I return it?" --entity order=o7 --features order_status
     """
     settings = load_settings()
     wait_ms = settings.answer.deadline_ms if deadline_s is None else max(1, round(deadline_s * 1000))
-    request = make_request(" ".join(words), principals, tenant, entities, wait_ms)
+    request = make_request(" ".join(words), principals, tenant, entities, wait_ms, spec)
     with Broker(settings.kafka) as broker, shown_line(as_json) as show:
         around = LocalSurroundings(settings, broker)
         around.check_running(AGENT)
@@ -91,7 +95,12 @@ def command(
 
 
 def make_request(
-    question: str, principals: Sequence[str], tenant: str | None, entities: Sequence[str], deadline_ms: int
+    question: str,
+    principals: Sequence[str],
+    tenant: str | None,
+    entities: Sequence[str],
+    deadline_ms: int,
+    spec: str | None = None,
 ) -> Request:
     """Make the record of a question.
 
@@ -102,6 +111,7 @@ def make_request(
     fields |= {"deadline_ms": deadline_ms, "entities": dict(map(_entity, entities))}
     fields |= {"principals": list(principals)} if principals else {}
     fields |= {} if tenant is None else {"tenant": tenant}
+    fields |= {} if spec is None else {"options": {FEATURES_OPTION: spec}}
     try:
         return decode(msgspec.json.encode(fields), Request)
     except (Unreadable, UnicodeEncodeError) as problem:  # the latter of bytes that are no text

@@ -15,7 +15,7 @@ AGENT = "featurize"
 
 @click.command("gateway", epilog="Example: MILLRACE_FEATURES_MODULE=shop.features millrace gateway")
 def command() -> None:
-    r"""Serve the feature specs of your module over HTTP until Ctrl-C or SIGTERM.
+    """Serve the feature specs of your module over HTTP until Ctrl-C or SIGTERM.
 
     \b
     GET  /serving-endpoints                      what is served
@@ -38,7 +38,6 @@ def run_gateway(settings: Settings) -> None:
     from infra.gateway.application import make_application  # all of them here: `--help` loads no HTTP server
     from infra.gateway.server import serve
     from infra.gateway.serving_endpoints import make_router
-    from processors.features.definitions.faults import WrongDefinition
     from streams.feature_module import load_features
     from streams.feature_reading import FeatureReader
     from streams.feature_serving import served_specs
@@ -50,10 +49,7 @@ def run_gateway(settings: Settings) -> None:
     if not module.specs:
         raise CommandError(f"{name} has no feature spec to serve", "Write FeatureSpec(...) at its top level.")
     with closing(FunctionPool(name, limit_s)) as pool, closing(FeatureReader(store_place(settings, AGENT))) as reader:
-        try:
-            specs = served_specs(module, reader, pool, time.time)
-        except WrongDefinition as error:
-            raise CommandError(f"{error.place}: {error.what}", error.remedy) from error
+        specs = served_specs(module, reader, pool, time.time)
         if any(one.functions for one in module.specs.values()):
             pool.start()
         told = ", ".join(module.specs)

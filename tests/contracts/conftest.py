@@ -16,7 +16,7 @@ from infra.database import Waits, open_store
 from infra.outbox import Output
 from infra.places import StorePlace
 from schemas.tables import GROUPS
-from tests.contracts.published import publish, publish_found
+from tests.contracts.published import publish, publish_features, publish_found
 
 PROGRAM = Path(__file__).parent / "asyncapi"
 CACHE = Path(__file__).parents[2] / ".millrace" / "contracts"
@@ -65,7 +65,7 @@ def installed() -> Path:
 def published(tmp_path_factory: pytest.TempPathFactory) -> list[Output]:
     """What the agents publish, of every kind."""
     found = []
-    for make in (publish, publish_found):
+    for make in (publish, publish_found, publish_features):
         store = open_store(StorePlace("agent", tmp_path_factory.mktemp("published")), Waits(), GROUPS)
         try:
             found += make(store)

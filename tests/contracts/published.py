@@ -10,11 +10,13 @@ from infra import fences, outbox
 from infra.database import Store
 from infra.leases import Leased
 from infra.outbox import Cause, Output, Waiting
+from processors.features import Count, Events, FeatureTable, Last
 from processors.simulator import Simulator
 from schemas.points import Points
 from streams.holes import Lost
 from streams.letters import lost_range, refused_output
 from streams.summarize import WRITING, Pace, SummarizeHandler
+from tests.streams import feature_world
 from tests.streams.answer_world import ANSWERS
 from tests.streams.digest_worker import ZERO, Worker, prepare, queued
 from tests.streams.fakes import (
@@ -70,6 +72,23 @@ def publish_found(store: Store) -> list[Output]:
     for text in ("It runs small.", "It runs large."):
         world.change(review(1, "dress", text=text))
     return [*answered, *(one.output for topic in (INDEXED, ANSWERS) for one in index_queued(store, topic))]
+
+
+def publish_features(store: Store) -> list[Output]:
+    """Run events, a correction and a retraction through featurize.
+
+    Returns:
+        All it publishes: rows, and one of which nothing is left.
+    """
+    table = FeatureTable("sales", "customer", Events("sale"), {"sales": Count(), "city": Last("city")})
+    feature_world.begin(store)
+    worker = feature_world.Worker(store, [table])
+    sale = feature_world.event("e", city="Köln")
+    told = (sale, {**sale, "revision": 1, "values": {"city": "Leipzig"}}, {**sale, "revision": 2, "op": "delete"})
+    for offset, record in enumerate(told):
+        worker.apply(feature_world.sent(offset, record))
+    with store.read() as connection:
+        return [one.output for one in outbox.for_topic(connection, feature_world.FEATURES)]
 
 
 def inputs() -> list[object]:

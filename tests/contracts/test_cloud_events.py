@@ -41,6 +41,7 @@ MADE_BY = {
     "points": ("digest", lambda record: f"points:{record['product_id']}"),
     "summaries": ("summarize", lambda record: f"summary:{record['product_id']}"),
     "indexed": ("index", indexed_name),
+    "features": ("featurize", lambda record: f"features:{record['table']}:{record['key']}"),
     "answers": ("answer", lambda record: f"answer:{record['request_id']}"),
 }
 """Who publishes a topic, and what its records are named by."""

@@ -32,7 +32,9 @@ def test_every_published_record_has_the_headers_and_the_key_it_should(published)
         assert problems(headers_of(DOCUMENT, contract.message), headers) == []
         assert set(headers) <= set(headers_of(DOCUMENT, contract.message)["properties"])
         if contract.topic != "dead-letters":
-            assert output.key.decode() == json.loads(output.value)[contract.key]
+            record = json.loads(output.value)
+            named = f"{record['table']}:{record['key']}" if contract.topic == "features" else record[contract.key]
+            assert output.key.decode() == named
             assert problems(key_of(DOCUMENT, contract.message), output.key.decode()) == []
 
 
@@ -42,6 +44,7 @@ def test_what_is_checked_is_of_every_kind(published):
     for output in published:
         found[logical(output.topic)].append(json.loads(output.value))
     assert {one["op"] for one in found["points"]} == {one["op"] for one in found["summaries"]} == {"upsert", "delete"}
+    assert {one["op"] for one in found["features"]} == {"upsert", "delete"}
     assert any(one["forgotten"]["count"] for one in found["points"])
     assert any(band["points"] for one in found["points"] for band in one["bands"].values())
     assert {one["text"] is None for one in found["summaries"]} == {True, False}

@@ -9,6 +9,7 @@ from msgspec.json import decode, encode
 from infra.store_errors import StoreMissing
 from processors.features.examples.orders import order_scans, order_steps
 from schemas.answers import Answer
+from tests.integration.command_line import CommandLine
 from tests.integration.harness import Workers, read_topic, send, wait_until
 
 LEFT = "Your order left Leipzig 2 hours ago."
@@ -88,3 +89,9 @@ def test_the_order_comes_from_features_and_the_rules_from_documents(workers, kaf
     assert told["rules"].text == f'"{POLICY}" [1]'
     assert told["stranger"].abstained
     assert {one.missing for one in told["stranger"].feature_sources} == {True}
+    shown = CommandLine(kafka_settings, workers.home)(
+        "ask", "Where is my order, and can I return it?", "--entity", "order=o7"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "[F1] order_status" in shown.stdout
+    assert "order_scans o7 · 2 h ago" in shown.stdout

@@ -1,5 +1,6 @@
 """Features on a real broker: kills at every named place, a rebalance and a change of definition leave what is right."""
 
+import importlib
 import random
 import signal
 
@@ -16,6 +17,7 @@ from processors.features.shape import TableShape
 from processors.features.tiles import KeyState, add, new_state
 from schemas.features import Features
 from streams.crashing import POINTS
+from streams.featurizing.definitions import described
 from tests.integration import feature_definitions
 from tests.integration.harness import Workers, read_topic, send, wait_until
 from tests.streams.feature_world import event
@@ -54,10 +56,11 @@ def at_rest(workers, sent):
     try:
         done = workers.query("featurize", "SELECT coalesce(sum(next_offset), 0) FROM fences")[0][0]
         left = workers.query("featurize", "SELECT count(*) FROM outbox")[0][0]
-        filling = workers.query("featurize", "SELECT count(*) FROM feature_definitions WHERE state <> 'live'")[0][0]
+        with AgentStore(workers.place("featurize")).transaction() as connection:
+            standing = feature_definition_rows.list_definitions(connection)
     except StoreMissing:
         return False
-    return done >= sent and not left and not filling
+    return done >= sent and not left and all(one.state == "live" and described(one).announced for one in standing)
 
 
 def check(workers, table):
@@ -115,4 +118,40 @@ def test_kills_there_leave_the_rows_of_the_events_that_stand(point, workers, kaf
     send(kafka_settings, values[200:], "events")
     workers.keep_up()
     wait_until(lambda: at_rest(workers, len(values)), 60, workers.keep_up, workers.told)
+    check(workers, feature_definitions.sales)
+
+
+@pytest.mark.parametrize("fill", FILL)
+def test_a_changed_definition_is_filled_beside_the_stream_and_read_when_nothing_is_missing(
+    fill, workers, kafka_settings, monkeypatch
+):
+    values = made(7, 400)
+    send(kafka_settings, values[:200], "events")
+    before = workers.start("featurize")
+    wait_until(lambda: at_rest(workers, 200), 60, told=workers.told)
+    before.terminate()
+    before.wait(30)
+    workers.environ["TEST_FEATURES"] = "changed"
+    send(kafka_settings, values[200:300], "events")
+    victim = workers.start("featurize", MILLRACE_CRASH_AT=f"{fill}:1")
+    wait_until(lambda: victim.poll() is not None, 60, told=workers.told)
+    assert victim.returncode == -signal.SIGKILL
+    send(kafka_settings, values[300:], "events")
+    workers.keep_up()
+    wait_until(lambda: at_rest(workers, len(values)), 60, workers.keep_up, workers.told)
+    monkeypatch.setenv("TEST_FEATURES", "changed")
+    check(workers, importlib.reload(feature_definitions).sales)
+    monkeypatch.undo()
+    importlib.reload(feature_definitions)
+
+
+def test_two_workers_of_which_one_is_killed_share_the_keys(workers, kafka_settings):
+    values = made(3, 600)
+    for slot in (0, 1):
+        workers.start("featurize", slot)
+    send(kafka_settings, values[:300], "events")
+    wait_until(lambda: at_rest(workers, 300), 90, workers.keep_up, workers.told)
+    workers.processes["featurize", 0].kill()
+    send(kafka_settings, values[300:], "events")
+    wait_until(lambda: at_rest(workers, len(values)), 90, workers.keep_up, workers.told)
     check(workers, feature_definitions.sales)

@@ -9,6 +9,7 @@ from models.ports import AnswerRequest
 from processors.answers.checking import check
 from processors.answers.sources import Source
 from tests.processors.answers.passages import WordEmbedder, document, review
+from tests.processors.answers.stating import an_order
 
 PAGES = (
     document(
@@ -74,6 +75,13 @@ def test_assessing_and_answering_embed_once():
     assert embedder.calls == 1
     answerer.assess(AnswerRequest("r", "Which port?", PAGES[:1]))
     assert embedder.calls == 2
+
+
+def test_two_orders_asked_about_in_the_same_words_get_their_own_answers():
+    answerer = ExtractiveAnswerer(WordEmbedder())
+    for city in ("Leipzig", "Porto"):
+        request = AnswerRequest("r", "Where is my order?", PAGES, an_order(last_city=city))
+        assert asyncio.run(answerer.answer([request]))[0].text == f'"Your order left {city} 2 hours ago." [F1]'
 
 
 @pytest.mark.parametrize("passages", [(), (document(0, ""),), (document(0, "# Title"),), (document(0, "Why?"),)])

@@ -9,7 +9,7 @@ from processors.features.definitions.functions import FeatureFunction
 from processors.features.definitions.lookups import FeatureLookup
 from processors.features.definitions.serving import FeatureSpec
 from schemas.requests import Request
-from streams.answer_features import NOT_IN_TIME, Given
+from streams.answer_features import NOT_IN_TIME, UNREADABLE, Given
 from tests.processors.answers.stating import SCANS, order_spec
 from tests.streams.answer_world import FakeRows, make_features
 from tests.streams.fakes import START_S
@@ -93,7 +93,6 @@ def failing_function():
         (unknown_spec, "there is no feature spec 'orders': there is order_status"),
         (none_defined, "there is no feature spec 'order_status': no module of feature definitions is named"),
         (missing_input, "order_id: missing; order_status needs order_id"),
-        (broken_store, "featurize has never run here"),
         (failing_function, "function reached: RuntimeError: no map"),
     ],
 )
@@ -105,10 +104,17 @@ async def test_what_fails_is_told_in_the_answer_and_in_the_log_and_is_no_error(m
     assert [(one["event"], one["why"]) for one in logs] == [("answered without features", why)]
 
 
+async def test_what_a_broken_store_says_is_for_the_log_and_not_for_who_asks():
+    with capture_logs() as logs:
+        told = await given(*broken_store())
+    assert (told.reason, told.asked) == (UNREADABLE, True)
+    assert [one["why"] for one in logs] == ["featurize has never run here. Start it."]
+
+
 async def test_a_store_that_does_not_answer_is_waited_for_a_quarter_of_the_time_that_is_left():
     gate = threading.Event()
     with ThreadPoolExecutor(1) as threads:
-        rows = FakeRows(ROWS, before_read=gate.wait)
+        rows = FakeRows(ROWS, before_read=lambda: gate.wait(5.0))
         features = make_features(rows, order_spec(), spec="order_status", threads=threads)
         told = await given(requested(), features, left_s=0.2)
         gate.set()

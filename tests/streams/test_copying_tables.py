@@ -12,8 +12,6 @@ from pyarrow import parquet
 
 from infra import feature_sources
 from infra.alone import alone
-from infra.database import Waits, open_store
-from infra.places import StorePlace
 from infra.rows.feature_copy_rows import list_copyings
 from processors.features import Env, SyncedTable
 from streams import copying_tables
@@ -39,9 +37,9 @@ class Shop:
 class Bench:
     """Featurize's store with a copying on it."""
 
-    def __init__(self, home):
-        self.place = StorePlace("featurize", home)
-        self.store = open_store(self.place, Waits())
+    def __init__(self, place, store):
+        self.place = place
+        self.store = store
         self.now = 1_700_000_000.0
         self.environment = {}
 
@@ -66,10 +64,8 @@ def shop(tmp_path):
 
 
 @pytest.fixture
-def bench(tmp_path):
-    bench = Bench(tmp_path / "home")
-    yield bench
-    bench.store.close()
+def bench(place, store):
+    return Bench(place, store)
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def test_an_unknown_point_is_an_error_that_names_the_known_ones():
 
 def test_every_named_point_is_passed_somewhere_and_no_other_is():
     passed = set()
-    for path in STREAMS.glob("*.py"):
+    for path in STREAMS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"crash", "self._crash"}:
                 passed.add(ast.literal_eval(node.args[0]))

@@ -6,6 +6,7 @@ from infra.feature_health import read_feature_health
 from infra.rows.feature_log_rows import LogChange, LogRow
 from infra.rows.feature_member_rows import MemberRow
 from processors.features import Count, Events, FeatureTable, Last
+from schemas.feature_tables import feature_rows
 from streams.feature_health import FeatureWatch, Freshness
 from streams.featurize_decision import FeaturizeDecision
 from tests.streams.feature_shelf import HOUR, MINUTE, NOW, Shelf
@@ -83,7 +84,7 @@ def test_the_service_writes_it_down_and_the_next_process_remembers_the_newest_ev
     asyncio.run(serve(watch(shelf, tmp_path)))
     (health,) = read_feature_health(tmp_path)
     assert (health.slot, health.at) == (3, NOW)
-    shelf.take("a")
+    shelf.store.change(lambda connection: connection.execute(feature_rows.delete()))
     asyncio.run(serve(watch(shelf, tmp_path, now=lambda: NOW + 60)))
     (health,) = read_feature_health(tmp_path)
     assert health.tables[0].newest_event_at == NOW - 30

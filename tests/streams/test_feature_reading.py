@@ -123,11 +123,11 @@ def test_a_first_version_that_is_being_built_cannot_be_read_yet(tmp_path):
 def test_an_event_of_later_does_not_count_yet_though_its_tile_is_under_way(shelf, reader, simple):
     shelf.put("a", 30, price=5)
     shelf.put("b", -20, sent_ago_s=0, price=7)
-    assert one(reader, at=NOW - 10).values["spent"] == 5.0
+    assert one(reader, at=NOW + 10).values["spent"] == 5.0
     assert one(reader, at=NOW + 20).values["spent"] == 12.0
-    assert not one(reader, at=NOW - 10).partial
-    assert one(simple, at=NOW - 10).values["spent"] == 12.0
-    assert one(simple, at=NOW - 10).partial
+    assert not one(reader, at=NOW + 10).partial
+    assert one(simple, at=NOW + 10).values["spent"] == 12.0
+    assert one(simple, at=NOW + 10).partial
     assert not one(simple, at=NOW + 20).partial
 
 
@@ -137,6 +137,9 @@ def test_a_moment_before_the_newest_event_is_read_from_the_log(shelf, reader, si
     shelf.put("c", MINUTE, price=7)
     row = one(reader, at=NOW - 2 * HOUR)
     assert (row.values["sales_1h"], row.values["spent_1h"], row.values["sales"], row.partial) == (1, 6.0, 2, False)
+    assert (row.as_of_us, row.age_s) == (int((NOW - 2.5 * HOUR) * 1e6), 0.5 * HOUR)
+    before = one(reader, at=NOW - 4 * HOUR)
+    assert (before.values["sales"], before.missing, before.as_of_us) == (0, True, None)
     assert one(simple, at=NOW - 2 * HOUR).partial
 
 

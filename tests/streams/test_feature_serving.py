@@ -7,7 +7,6 @@ from litestar.testing import TestClient
 
 from infra.gateway.application import make_application
 from infra.gateway.serving_endpoints import make_router
-from processors.features import FeatureLookup, FeatureSpec, WrongDefinition
 from processors.features.examples import restaurants
 from processors.features.examples.restaurants import restaurant_places, way_to_restaurant
 from streams.feature_module import FeatureModule
@@ -56,9 +55,3 @@ def test_an_endpoint_tells_what_goes_in_and_what_comes_out(client):
     entity = client.get("/serving-endpoints/way_to_restaurant").json()["config"]["served_entities"][0]
     assert entity["inputs"] == ["restaurant", "latitude", "longitude", "km_per_hour"]
     assert entity["outputs"] == ["restaurant_name", "sightings_1h", "distance_km", "walking_minutes"]
-
-
-def test_a_spec_that_looks_up_what_no_table_has_is_not_served():
-    lost = FeatureSpec("lost", [FeatureLookup("gone", "key", ["x"])])
-    with pytest.raises(WrongDefinition, match=r"no such table in the module\. Tables: restaurant_places\."):
-        served_specs(module(lost), Memory(), None, lambda: NOW)

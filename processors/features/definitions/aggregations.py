@@ -32,6 +32,11 @@ class Use:
     of: Of | None
     where: Where | None
 
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.shape.kind not in ("count", "first", "last", "distinct")
+
 
 @dataclass(frozen=True)
 class Aggregation:

@@ -66,6 +66,7 @@ class FeatureLookup:
         if isinstance(self.lookup_key, str):
             object.__setattr__(self, "lookup_key", (self.lookup_key,))
         self._check_key()
+        self._check_mappings()
         chosen = self._chosen()
         self._check_names("rename", self.rename or {}, chosen)
         self._check_names("defaults", self.defaults or {}, chosen)
@@ -104,8 +105,16 @@ class FeatureLookup:
         self._check_parts(table.primary_key)
         self._check_names("features", self.outputs.values(), _features(table))
 
+    def _check_mappings(self) -> None:
+        for name, told in (("rename", self.rename), ("defaults", self.defaults)):
+            if told is not None and not isinstance(told, Mapping):
+                raise self._wrong(f"{name}={told!r} is no mapping", f'Write {name}={{"orders_1h": ...}}.')
+        for name, value in (self.defaults or {}).items():
+            if value is not None and not isinstance(value, str | int | float):
+                raise self._wrong(f"defaults: {name} is no text, number, truth value or None", "Write one of these.")
+
     def _check_key(self) -> None:
-        if not self.inputs:
+        if not isinstance(self.lookup_key, Sequence) or not self.lookup_key:
             raise self._wrong("it has no lookup_key", 'Name the input that gives the key: lookup_key="customer".')
         for name in self.inputs:
             check_input(f"{self}: lookup_key", name, self.place)

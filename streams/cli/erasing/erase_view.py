@@ -19,6 +19,7 @@ _REVIEW_THINGS = {
     "product_parts": ("quote", "quotes"),
     "summaries": ("quote", "quotes"),
     "text": ("text that cited it", "texts that cited it"),
+    "feature_log": ("event of features", "events of features"),
     "review_texts": ("searchable text", "searchable texts"),
     "answers": ("answer that cited it", "answers that cited it"),
     "ledger": ("ledger entry", "ledger entries"),

@@ -169,7 +169,7 @@ def find_outputs(logs: Logs, logical: str, sought: Wanted) -> Copies:
 
     Args:
         logs: Read.
-        logical: ``points``, ``summaries``, ``answers`` or ``dead-letters``.
+        logical: ``points``, ``summaries``, ``features``, ``answers`` or ``dead-letters``.
         sought: With words that are only its own.
     """
     copies = Copies()
@@ -186,8 +186,8 @@ def find_outputs(logs: Logs, logical: str, sought: Wanted) -> Copies:
     return copies
 
 
-_ANY_KEY = ("dead-letters", "answers")
-"""Topics whose keys say nothing of what is in them: those of broken events, and of requests."""
+_ANY_KEY = ("dead-letters", "answers", "features")
+"""Topics whose keys say nothing of what is in them: those of broken events, of requests, and of features."""
 
 
 def _said(logical: str, record: Record, sought: Wanted) -> frozenset[Run] | None:
@@ -197,6 +197,8 @@ def _said(logical: str, record: Record, sought: Wanted) -> frozenset[Run] | None
         return frozenset() if sought.cited_in(value) else sought.answered_in(value) or None
     if logical == "dead-letters":
         return sought.letter_words(value)
+    if logical == "features":
+        return sought.said_in(value) or None
     if record.key != sought.key:
         return None
     return frozenset() if sought.named_in(value) else sought.said_in(value) or None

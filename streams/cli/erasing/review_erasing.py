@@ -23,7 +23,7 @@ from streams.graph import AGENTS
 AGENT = "digest"
 """Keeps the reviews."""
 
-OUTPUTS = ("points", "summaries", "answers", "dead-letters")
+OUTPUTS = ("points", "summaries", "features", "answers", "dead-letters")
 """Topics that may quote a review."""
 
 

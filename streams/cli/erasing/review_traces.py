@@ -8,10 +8,12 @@ import msgspec
 from sqlalchemy import Connection
 
 from infra.belongings import Belonging, belongings
-from infra.rows.review_rows import ReviewRow, known_reviews, reviews_from
+from infra.rows.feature_log_rows import known_events
+from infra.rows.review_rows import ReviewKey, ReviewRow, known_reviews, reviews_from
 from infra.rows.review_text_rows import known_review_texts
 from infra.words.words import count_review_words
 from processors.digest.quoting import quoted_reviews as quoted_in_state
+from processors.features.records import joined_id
 from processors.language.wording import Run
 from processors.texts.citing import quoted_reviews
 from schemas.documents import review_key
@@ -51,27 +53,32 @@ def take_census(connection: Connection, agent: str, sought: Sought, census: Cens
         sought: The review.
         census: Takes what is found.
     """
-    key = (sought.product_id, sought.review_id)
-    if agent == "index":
-        for text in known_review_texts(connection, [key]).values():
-            if text.op == "upsert":
-                census.traces.add(Trace(agent, "review_texts", (text.revision,)))
-            else:
-                census.kept.append(Remnant(agent, "tombstones", text.revision))
     if agent == "answer":
-        cited = citing(connection, review_key(*key))
-        census.traces |= {Trace(agent, "answers", (request_id,)) for request_id in cited}
-        census.traces |= {Trace(agent, "ledger", entry) for entry in calls_on(connection, review_key(*key))}
-    if agent == "digest":
-        for row in known_reviews(connection, [key]).values():
-            if isinstance(row, ReviewRow):
-                census.traces.add(Trace(agent, "reviews", (row.revision,)))
-            else:
-                census.kept.append(Remnant(agent, "tombstones", row.revision))
+        key = review_key(sought.product_id, sought.review_id)
+        census.traces |= {Trace(agent, "answers", (request_id,)) for request_id in citing(connection, key)}
+        census.traces |= {Trace(agent, "ledger", entry) for entry in calls_on(connection, key)}
+    for where, revision, there in _versions(connection, agent, (sought.product_id, sought.review_id)):
+        if there:
+            census.traces.add(Trace(agent, where, (revision,)))
+        else:
+            census.kept.append(Remnant(agent, "tombstones", revision))
     for belonging in belongings(connection, STORES[agent], sought.product_id, ONE_EACH):
         census.traces |= {Trace(agent, *found) for found in _traces(belonging, sought)}
         if sought.review_id in _forgotten(belonging).newest:
             census.kept.append(Remnant(agent, "forgotten"))
+
+
+def _versions(connection: Connection, agent: str, key: ReviewKey) -> Iterator[tuple[str, int, bool]]:
+    """Find the review's own row in each store: table, revision, whether more than a tombstone is left."""
+    if agent == "digest":
+        for row in known_reviews(connection, [key]).values():
+            yield "reviews", row.revision, isinstance(row, ReviewRow)
+    if agent == "index":
+        for text in known_review_texts(connection, [key]).values():
+            yield "review_texts", text.revision, text.op == "upsert"
+    if agent == "featurize":
+        for event in known_events(connection, "reviews", [joined_id(*key)]).values():
+            yield "feature_log", event.revision, event.record is not None
 
 
 def find_words(connection: Connection, agent: str, sought: Sought) -> Counter[str]:

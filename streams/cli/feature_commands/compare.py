@@ -45,7 +45,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 @click.command("diff")
 @click.option("--json", "as_json", is_flag=True, help="Print one table a line.")
 def command(as_json: bool) -> None:
-    r"""Compare your module with the feature tables that stand. Exit 1: they differ.
+    """Compare your module with the feature tables that stand. Exit 1: they differ.
 
     Nothing is changed: featurize does it when it is started with the module. A changed table is built anew from the
     log of events, beside the one that is read, and then takes its place.

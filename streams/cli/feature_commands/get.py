@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
 import msgspec
 
+from infra.store_errors import StoreMissing
 from processors.features.records import microseconds, moment
 from processors.features.serving.ports import Lookup
 from schemas.features import FeatureValue
@@ -53,7 +55,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def command(
     table: str, keys: tuple[str, ...], receipts: tuple[str, ...], timeout_s: float | None, at: str | None, as_json: bool
 ) -> None:
-    r"""Show the features of one KEY of a table, or of several.
+    """Show the features of one KEY of a table, or of several.
 
     A key of several parts is written with | between them. A key without events has defaults and is marked
     missing; where no key that was asked for has any, exit 5. Windows end now, or at --at.
@@ -73,9 +75,10 @@ def command(
         from streams.cli.waits.receipts import await_receipts  # here: a plain read needs no broker
 
         late = await_receipts(settings, AGENT, receipts, TIMEOUT_S if timeout_s is None else timeout_s, quiet=as_json)
-    with open_reader(settings) as reader:
-        rows, standing = _read(reader, table, keys, at_us)
-    show(rows, standing, as_json=as_json)
+    rows: list[Standing] = []
+    with open_reader(settings) as reader, suppress(*([] if late is None else [StoreMissing, CommandError])):
+        rows, standing = _read(reader, table, keys, at_us)  # it may stand when what is missing does
+        show(rows, standing, as_json=as_json)
     if late is not None:
         from streams.cli.waits.lateness import tell_late  # here: as above
 

@@ -17,7 +17,7 @@ from streams.feature_module import FeatureModule
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one table or spec a line.")
 def command(as_json: bool) -> None:
-    r"""List feature tables with what is known of them, and the specs that are served.
+    """List feature tables with what is known of them, and the specs that are served.
 
     \b
     keys      rows that stand

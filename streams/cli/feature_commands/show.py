@@ -25,7 +25,7 @@ from streams.places import store_place
 @click.argument("table")
 @click.option("--json", "as_json", is_flag=True, help="Print one definition a line.")
 def command(table: str, as_json: bool) -> None:
-    r"""Show how a feature table is defined: its source, its key, each feature with window and default.
+    """Show how a feature table is defined: its source, its key, each feature with window and default.
 
     It is the definition that stands, and a newer one that is being built; what your module would change is told by
     `millrace features diff`.

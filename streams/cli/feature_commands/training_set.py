@@ -27,7 +27,7 @@ from streams.cli.render import printable
 from streams.feature_module import FeatureModule
 from streams.places import store_place
 from streams.training_past import PastReader
-from streams.training_sets import Facts, Label, TrainingSet, hints
+from streams.training_sets import KEY_BY_KEY, Facts, Label, TrainingSet, hints, only_key
 
 TOLD = 5
 """Bad rows shown one by one."""
@@ -66,7 +66,7 @@ class _Job:
 def command(
     labels_file: str, spec_name: str, out: Path, time_column: str, as_known: bool, force: bool, as_json: bool
 ) -> None:
-    r"""Write what a spec would have served for each label, as of the label's time.
+    """Write what a spec would have served for each label, as of the label's time.
 
     Nothing that happened after a label's time is in its row; what happened at that very time is. The file has the
     labels' own columns, the spec's outputs, __incomplete (events of before its time may be forgotten), and __error
@@ -116,7 +116,8 @@ def _make(job: _Job, settings: Settings, module: FeatureModule, spec: FeatureSpe
     store = KeptStore(store_place(settings, AGENT))
     try:
         with store.transaction() as connection:
-            reader = PastReader(connection, module, spec, now_us=now_us, as_known=job.as_known)
+            keep = None if only_key(spec) is None else KEY_BY_KEY
+            reader = PastReader(connection, module, spec, now_us=now_us, as_known=job.as_known, keep=keep)
             work = TrainingSet(spec, reader, CallsHere([spec]), now_us, job.guessed)
             with ColumnFile(job.out, hints(spec, reader)) as columns, _progress(job.file) as show:
                 for made in work.add(_read(job, show), columns):

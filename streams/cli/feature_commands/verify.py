@@ -30,7 +30,7 @@ SHOWN = 20
 @click.option("--limit", type=click.IntRange(min=1), help="Keys of a table at most, spread over all. [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one mismatch a line, then one line a table.")
 def command(table: str | None, limit: int | None, as_json: bool) -> None:
-    r"""Compute features anew from the log, event by event, and compare them with what is read. Exit 1: they differ.
+    """Compute features anew from the log, event by event, and compare them with what is read. Exit 1: they differ.
 
     Nothing of how rows are kept is used. Values must be equal to the last bit; quantiles, distinct counts of more
     than 512 values, and decayed rates within the error they are stated with. Events may go on coming: rows and log

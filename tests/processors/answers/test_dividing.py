@@ -71,7 +71,14 @@ def test_the_statement_that_fits_is_told_and_no_other():
 
 
 def test_documents_that_speak_of_more_of_it_are_asked_instead():
-    assert divided("When do express orders arrive?") == ([], "When do express orders arrive?")
+    question, page = "Where are express orders left?", document(1, "Express orders are left at the door.")
+    assert divided(question) == ([LEFT], None)
+    assert divided(question, passages=(page,)) == ([], question)
+
+
+def test_a_number_or_name_that_is_asked_for_must_be_there():
+    assert divided("How many items has order 77?") == ([COSTS], None)
+    assert divided("How many items has order 78?") == ([], "How many items has order 78?")
 
 
 def test_a_rule_and_a_value_that_fit_alike_are_both_told():

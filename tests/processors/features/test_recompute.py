@@ -23,7 +23,7 @@ from processors.features import (
 )
 from processors.features.reading import read_features
 from processors.features.recompute import agrees, recompute
-from processors.features.tiles import add, new_state
+from processors.features.tiles import add, new_state, prune
 
 NOW = 1_700_000_000_000_000
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
@@ -85,6 +85,18 @@ def test_tiles_tell_what_a_walk_finds(told, later):
     assert {
         name: (read[name], walked[name]) for name in read if not agrees(SHAPE, BY_NAME[name], read[name], walked[name])
     } == {}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400).map(lambda days: days * DAY), X, Y), max_size=40))
+def test_what_was_put_into_the_base_of_all_time_is_still_told(told):
+    ends = [(300 * DAY, 1.5, "old"), (0, 2.5, "new")]
+    events = [event(NOW - ago, f"e{number}", x, y) for number, (ago, x, y) in enumerate([*told, *ends])]
+    state = state_of(events)
+    prune(SHAPE, state)
+    assert any(state.bases)
+    read, walked = read_features(SHAPE, state, NOW), recompute(SHAPE, events, NOW)
+    assert [name for name in read if not agrees(SHAPE, BY_NAME[name], read[name], walked[name])] == []
 
 
 def test_a_walk_leaves_out_what_happened_later():

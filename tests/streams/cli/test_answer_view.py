@@ -92,9 +92,10 @@ STATED = msgspec.structs.replace(
     ANSWER,
     text='"Your order left Leipzig 2 hours ago." [F1] "It listens on port 9092." [1]',
     feature_spec="order_status",
-    features={"last_city": "Leipzig", "courier": None, "parcels": 1_200, "spent": None, "late": True},
+    features={"last_city": "Leipzig", "courier": None, "parcels": 1_200.0, "spent": 0, "late": True},
     feature_sources=[
         row("order_scans", "77", ["last_city", "courier", "parcels"]),
+        row("couriers", "x", ["courier", "parcels"], age_s=3.2),
         row("customers", None, ["spent"], as_of=None, age_s=None, missing=True),
     ],
 )
@@ -106,6 +107,7 @@ def test_features_that_are_cited_are_shown_with_their_rows_and_ages():
         "       late yes",
         "       last_city Leipzig · parcels 1,200",
         "       order_scans 77 · 2 h ago",
+        "       couriers x · 3 s ago",
         "       customers - · nothing is known",
     ]
     assert not any("order_scans" in line for line in shown(msgspec.structs.replace(STATED, text=ANSWER.text)))

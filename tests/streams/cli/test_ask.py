@@ -189,3 +189,8 @@ def test_nothing_is_sent_when_nobody_works(asked):
     assert isinstance(result.exception, NobodyWorks)
     assert "millrace up" in result.exception.remedy
     assert produced == []
+
+
+def test_a_request_names_its_feature_spec_only_if_it_is_told():
+    assert make_request("where?", [], None, ["order=o7"], 1_000, "order_status").options == {"features": "order_status"}
+    assert make_request("where?", [], None, ["order=o7"], 1_000).options == {}

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -199,7 +199,11 @@ def test_a_process_ends_with_its_owner_in_the_middle_of_a_function(folder):
     assert alive(pid)
     owner.kill()
     owner.wait()
-    await_end(pid)
+    try:
+        await_end(pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def alive(pid):

@@ -9,6 +9,7 @@ from streams.cli.erasing.review_erasing import review_agents
 from streams.cli.erasing.steps import LAST_REVISION
 from streams.cli.errors import CommandError, Exit
 from streams.cli.waits.surroundings import NobodyWorks
+from streams.graph import AGENTS
 from tests.streams.cli.erasing.answered import entry
 from tests.streams.cli.erasing.review_stage import PRODUCT, SECRET, TEXT, Stage, erased, topics
 from tests.streams.cli.samples import NOW, letter
@@ -224,4 +225,4 @@ def test_without_a_worker_nothing_is_begun(stage: Stage, agent: str) -> None:
 
 def test_agents_that_never_ran_here_are_not_waited_for_unless_none_ever_did() -> None:
     assert [agent.name for agent in review_agents({"digest", "index"}.__contains__)] == ["digest", "index"]
-    assert [agent.name for agent in review_agents(lambda _agent: False)] == ["digest", "summarize", "index", "answer"]
+    assert [agent.name for agent in review_agents(lambda _agent: False)] == list(AGENTS)

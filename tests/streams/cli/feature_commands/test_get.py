@@ -1,6 +1,9 @@
 import msgspec
 
+from infra.watermarks import Watermark
 from streams.cli.errors import CommandError
+from streams.cli.waits.lateness import Late
+from streams.cli.waits.standing import Gap
 from tests.streams.feature_shelf import HOUR, MINUTE
 
 
@@ -104,3 +107,31 @@ def test_many_windows_break_into_blocks_at_80_columns(run, shelf, module):
     assert max(map(len, lines)) <= 80
     assert len([line for line in lines if line.startswith("  sales")]) == 2
     assert len([line for line in run("get", "wide", "c1", width=120).stdout.splitlines() if "  sales" in line]) == 1
+
+
+def test_what_a_receipt_is_waited_for_is_read_once_it_is_there(run, shelf, monkeypatch):
+    def arrive(settings, agent, told, timeout_s, *, quiet):
+        assert (agent, told, timeout_s, quiet) == ("featurize", ("millrace.events.v1:3:41",), 60.0, True)
+        shelf.put("a", 90, price=5)
+
+    monkeypatch.setattr("streams.cli.waits.receipts.await_receipts", arrive)
+    done = run("get", "spending", "c1", "--json", "--at-least", "millrace.events.v1:3:41")
+    assert msgspec.json.decode(done.stdout)["values"]["sales"] == 1
+
+
+def test_at_the_timeout_what_stands_is_shown_and_the_exit_code_is_4(run, shelf, monkeypatch):
+    gap = Gap("featurize", ("millrace.events.v1", 3), Watermark(40, 40, "fence"), 42)
+    late = Late([gap], "after 1 s", "Wait longer.")
+    monkeypatch.setattr("streams.cli.waits.receipts.await_receipts", lambda *_, **__: late)
+    monkeypatch.setattr("streams.cli.waits.lateness.find_staleness", lambda _settings, gaps, _now: [7.0 for _ in gaps])
+    arguments = ("--at-least", "millrace.events.v1:3:41", "--timeout", "1", "--json")
+    done = run("get", "spending", "nobody", *arguments)
+    assert msgspec.json.decode(done.stdout)["missing"]
+    assert msgspec.json.decode(done.stderr)["gaps"][0]["missing"] == 2
+    assert done.exit_code == 4
+    done = run("get", "unheard", "nobody", *arguments)
+    assert (done.stdout, done.exit_code) == ("", 4)
+
+
+def test_a_timeout_without_a_receipt_is_a_mistake(run, shelf):
+    assert run("get", "spending", "c1", "--timeout", "1").exit_code == 2
