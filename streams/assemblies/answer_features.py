@@ -8,8 +8,8 @@ import structlog
 
 from infra.settings import Settings
 from streams.answer_features import AnswerFeatures
-from streams.feature_module import FeatureModule, load_features
-from streams.feature_reading import FeatureReader
+from streams.features.module import FeatureModule, load_features
+from streams.features.reading import FeatureReader
 from streams.functions.function_pool import FunctionPool
 from streams.functions.function_process import FunctionsUnusable
 from streams.parts import Service

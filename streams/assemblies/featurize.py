@@ -1,8 +1,8 @@
 """Build the featurize agent."""
 
-from streams.copying_tables import build_copying
-from streams.feature_health import FeatureWatch, Freshness
-from streams.feature_module import load_features
+from streams.features.copying import build_copying
+from streams.features.health import FeatureWatch, Freshness
+from streams.features.module import load_features
 from streams.featurize import FeaturizeHandler
 from streams.featurizing.announcing import Announcing
 from streams.featurizing.clearing import Clearing

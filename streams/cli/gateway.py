@@ -38,9 +38,9 @@ def run_gateway(settings: Settings) -> None:
     from infra.gateway.application import make_application  # all of them here: `--help` loads no HTTP server
     from infra.gateway.server import serve
     from infra.gateway.serving_endpoints import make_router
-    from streams.feature_module import load_features
-    from streams.feature_reading import FeatureReader
-    from streams.feature_serving import served_specs
+    from streams.features.module import load_features
+    from streams.features.reading import FeatureReader
+    from streams.features.serving import served_specs
     from streams.functions.function_pool import FunctionPool
     from streams.places import store_place
 

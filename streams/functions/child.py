@@ -14,7 +14,7 @@ from infra.model_settings import FeatureSettings
 from infra.settings import Settings
 from processors.features.serving.calling import CallsHere
 from processors.features.serving.ports import Call, Made
-from streams.feature_module import load_features
+from streams.features.module import load_features
 from streams.functions.frames import Asked, Channel, PeerGone, Standing, Told
 from streams.unusable import Unusable
 

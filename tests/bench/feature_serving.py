@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.places import StorePlace
 from processors.features.serving.ports import Lookup
-from streams.feature_reading import FeatureReader
+from streams.features.reading import FeatureReader
 from tests.bench import feature_served
 from tests.bench.clients import Call, Waited, ask, posting
 from tests.bench.feature_shelf import fill

@@ -21,7 +21,7 @@ from infra.store_errors import StoreMissing
 from schemas.events import Event
 from schemas.tables import fences
 from streams.cli.feature_commands.verify import run_verify
-from streams.feature_past import StreamTables
+from streams.features.past import StreamTables
 from streams.places import store_place
 from tests.bench.feature_busy import busy
 from tests.bench.feature_shelf import a_sale

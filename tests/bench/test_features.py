@@ -6,7 +6,7 @@ import pytest
 
 from infra.places import StorePlace
 from processors.features.serving.ports import Lookup
-from streams.feature_reading import FeatureReader
+from streams.features.reading import FeatureReader
 from tests.bench import feature_growth, feature_served
 from tests.bench.clients import Waited, ask
 from tests.bench.feature_busy import WINDOWS, busy

@@ -85,7 +85,12 @@ def publish_features(store: Store) -> list[Output]:
     worker = feature_world.Worker(store, [table])
     sale = feature_world.event("e", city="Köln")
     other = feature_world.event("f", "d", city="Halle")
-    told = (other, sale, {**sale, "revision": 1, "values": {"city": "Leipzig"}}, {**sale, "revision": 2, "op": "delete"})
+    told = (
+        other,
+        sale,
+        {**sale, "revision": 1, "values": {"city": "Leipzig"}},
+        {**sale, "revision": 2, "op": "delete"},
+    )
     for offset, record in enumerate(told):
         worker.apply(feature_world.sent(offset, record))
     with store.read() as connection:

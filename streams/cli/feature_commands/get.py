@@ -19,8 +19,8 @@ from streams.cli.feature_commands.row_view import row_lines
 from streams.cli.feature_commands.sources import AGENT, open_reader
 from streams.cli.render import make_console, print_lines, printable
 from streams.cli.waits.standing import METAVAR
-from streams.feature_reading import FeatureReader, NoSuchTable, Standing
-from streams.feature_standing import Table
+from streams.features.reading import FeatureReader, NoSuchTable, Standing
+from streams.features.standing import Table
 
 TIMEOUT_S = 60.0
 

@@ -12,7 +12,7 @@ from schemas.records import Unreadable
 from streams.cli.errors import CommandError, Exit
 from streams.cli.sending.files import FoundRow, InputFile
 from streams.cli.sending.kinds import MILLISECONDS_FROM
-from streams.training_sets import ERROR, INCOMPLETE, Label
+from streams.features.training_sets import ERROR, INCOMPLETE, Label
 
 BATCH = 10_000
 """Rows of a Parquet file read at a time."""

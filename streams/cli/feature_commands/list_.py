@@ -11,7 +11,7 @@ from streams.cli.feature_commands.list_view import Listed, Spec, list_lines
 from streams.cli.feature_commands.listing import standing_tables
 from streams.cli.feature_commands.sources import EMPTY, quiet_module
 from streams.cli.render import make_console, print_lines
-from streams.feature_module import FeatureModule
+from streams.features.module import FeatureModule
 
 
 @click.command("list")

@@ -6,8 +6,8 @@ from infra.feature_health import newest_tables, read_feature_health
 from infra.settings import Settings
 from schemas.feature_health import TableHealth
 from streams.cli.feature_commands.list_view import Building, Listed, State
-from streams.feature_reading import FeatureReader
-from streams.feature_standing import Copied, Kept, Table
+from streams.features.reading import FeatureReader
+from streams.features.standing import Copied, Kept, Table
 from streams.places import store_place
 
 AGENT = "featurize"

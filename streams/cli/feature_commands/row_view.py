@@ -10,8 +10,8 @@ from rich.text import Text
 from processors.features.cells.cell import Value
 from processors.features.shape import TableShape
 from streams.cli.render import LATE, QUIET, age, cut, pad, printable
-from streams.feature_reading import Standing
-from streams.feature_standing import Kept, Table
+from streams.features.reading import Standing
+from streams.features.standing import Kept, Table
 
 ALL = "all time"
 _WINDOWED = re.compile(r"(?P<name>.+)_(?P<window>\d+[smhd])")

@@ -16,7 +16,7 @@ from streams.cli.feature_commands.definition import Definition, of_shape, of_syn
 from streams.cli.feature_commands.definition_view import definition_lines
 from streams.cli.feature_commands.sources import AGENT, quiet_module
 from streams.cli.render import make_console, print_lines, printable
-from streams.feature_reading import nearest_table
+from streams.features.reading import nearest_table
 from streams.featurizing.definitions import described, shape_of
 from streams.places import store_place
 

@@ -8,9 +8,9 @@ import click
 
 from infra.settings import Settings
 from streams.cli.errors import CommandError, Exit
-from streams.feature_module import FeatureModule, load_features
-from streams.feature_past import StreamTables
-from streams.feature_reading import FeatureReader
+from streams.features.module import FeatureModule, load_features
+from streams.features.past import StreamTables
+from streams.features.reading import FeatureReader
 from streams.places import store_place
 from streams.unusable import Unusable
 

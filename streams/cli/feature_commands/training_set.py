@@ -24,10 +24,10 @@ from streams.cli.feature_commands.labels import LabelFile, Labels, open_labels
 from streams.cli.feature_commands.sources import AGENT, needed_module
 from streams.cli.interrupts import interruptible
 from streams.cli.render import printable
-from streams.feature_module import FeatureModule
+from streams.features.module import FeatureModule
+from streams.features.training_past import PastReader
+from streams.features.training_sets import KEY_BY_KEY, Facts, Label, TrainingSet, hints, only_key
 from streams.places import store_place
-from streams.training_past import PastReader
-from streams.training_sets import KEY_BY_KEY, Facts, Label, TrainingSet, hints, only_key
 
 TOLD = 5
 """Bad rows shown one by one."""

@@ -15,10 +15,10 @@ from streams.cli.feature_commands.row_view import value_text
 from streams.cli.feature_commands.sources import AGENT, EMPTY, needed_module
 from streams.cli.render import FAILING, LATE, OK, QUIET, make_console, plural, print_lines, printable
 from streams.cli.waits.lateness import shown_line
-from streams.feature_past import StreamTables
-from streams.feature_reading import nearest_table
-from streams.feature_standing import read_kept
-from streams.feature_verifying import Mismatch, Verified, verify_table
+from streams.features.past import StreamTables
+from streams.features.reading import nearest_table
+from streams.features.standing import read_kept
+from streams.features.verifying import Mismatch, Verified, verify_table
 from streams.places import store_place
 
 SHOWN = 20

@@ -16,7 +16,7 @@ from infra.rows.feature_copy_rows import CopyingRow, CopyRow, put_copying, write
 from infra.rows.feature_log_rows import forget_events
 from streams.cli.feature_commands import training_set
 from streams.cli.features import command
-from streams.feature_reading import FeatureReader
+from streams.features.reading import FeatureReader
 from tests.streams.feature_shelf import DAY, HOUR, NOW, Shelf
 
 MODULE = """
@@ -215,8 +215,8 @@ def test_a_column_that_the_set_makes_itself_is_refused_and_no_file_is_left(tmp_p
 
 
 def test_groups_of_labels_are_written_one_by_one_in_their_order(tmp_path, shelf, monkeypatch):
-    monkeypatch.setattr("streams.training_sets.ROWS", (2, 2))
-    monkeypatch.setattr("streams.training_past.EVENTS", 1)
+    monkeypatch.setattr("streams.features.training_sets.ROWS", (2, 2))
+    monkeypatch.setattr("streams.features.training_past.EVENTS", 1)
     labels = [{"customer": f"c{n % 2 + 1}", "time": ago((7 - n) * HOUR / 2), "n": n} for n in range(7)]
     table = made(tmp_path, lines(*labels))
     assert table.column("n").to_pylist() == list(range(7))

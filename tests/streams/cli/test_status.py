@@ -8,7 +8,7 @@ from infra.heartbeats import write_heartbeat
 from processors.features import Count, Events, FeatureTable
 from schemas.heartbeats import Counters, Heartbeat
 from streams.cli.status import command
-from streams.feature_health import FeatureWatch, Freshness
+from streams.features.health import FeatureWatch, Freshness
 from tests.streams.feature_shelf import MINUTE, NOW, Shelf
 
 TABLE = FeatureTable("sales", "customer", Events("sale"), {"n": Count()})

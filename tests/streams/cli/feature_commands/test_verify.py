@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from schemas.feature_tables import feature_log, feature_rows
-from streams import feature_verifying
 from streams.cli.errors import CommandError
+from streams.features import verifying
 from tests.streams.cli.feature_commands.conftest import MODULE
 from tests.streams.feature_shelf import DAY, HOUR, MINUTE
 
@@ -75,8 +75,8 @@ def test_a_sample_is_spread_over_the_keys(run, shelf):
 
 
 def test_a_long_log_is_walked_in_parts_and_no_key_is_left_out(run, shelf, monkeypatch):
-    monkeypatch.setattr(feature_verifying, "HELD", 3)
-    monkeypatch.setattr(feature_verifying, "PAGE", 2)
+    monkeypatch.setattr(verifying, "HELD", 3)
+    monkeypatch.setattr(verifying, "PAGE", 2)
     fill(shelf, keys=10)
     _, tables = verified(run)
     assert (tables["spending"]["keys"], tables["spending"]["mismatches"]) == (10, 0)

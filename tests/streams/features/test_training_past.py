@@ -8,8 +8,8 @@ from infra.kept_store import KeptStore
 from processors.features import Count, Events, FeatureLookup, FeatureSpec, FeatureTable, Max, Sum
 from processors.features.recompute import agrees, recompute
 from processors.features.serving.ports import Lookup
-from streams.feature_module import FeatureModule
-from streams.training_past import NotStanding, PastReader
+from streams.features.module import FeatureModule
+from streams.features.training_past import NotStanding, PastReader
 from tests.streams.feature_shelf import DAY, NOW, Shelf
 
 TABLE = FeatureTable(

@@ -14,9 +14,9 @@ from infra import feature_sources
 from infra.alone import alone
 from infra.rows.feature_copy_rows import list_copyings
 from processors.features import Env, SyncedTable
-from streams import copying_tables
-from streams.copying_tables import Copying
-from streams.feature_standing import load_copies
+from streams.features import copying
+from streams.features.copying import Copying
+from streams.features.standing import load_copies
 
 
 class Shop:
@@ -71,7 +71,7 @@ def bench(place, store):
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch):
     monkeypatch.setattr(feature_sources.read_pages, "__defaults__", (None, 2))
-    monkeypatch.setattr(copying_tables, "REMOVED", 2)
+    monkeypatch.setattr(copying, "REMOVED", 2)
 
 
 def hotels(shop, **options):

@@ -27,8 +27,8 @@ from processors.features.serving.ports import Found, Lookup
 from processors.features.shape import TableShape
 from processors.features.tiles import KeyState, Values, new_state
 from schemas.records import Sources
-from streams.feature_past import StreamTables, state_then
-from streams.feature_standing import (
+from streams.features.past import StreamTables, state_then
+from streams.features.standing import (
     Copied,
     Kept,
     Table,

@@ -22,7 +22,7 @@ from processors.features.quality import Latencies, shares_of
 from processors.features.tiles import KeyState
 from schemas.feature_health import FeatureHealth, TableHealth
 from schemas.feature_tables import feature_rows
-from streams.feature_standing import Kept, Shapes, load_states, read_kept
+from streams.features.standing import Kept, Shapes, load_states, read_kept
 from streams.featurize_decision import FeaturizeDecision
 
 EVERY_S = 10.0

@@ -9,8 +9,8 @@ from infra.gateway.application import make_application
 from infra.gateway.serving_endpoints import make_router
 from processors.features.examples import restaurants
 from processors.features.examples.restaurants import restaurant_places, way_to_restaurant
-from streams.feature_module import FeatureModule
-from streams.feature_serving import served_specs
+from streams.features.module import FeatureModule
+from streams.features.serving import served_specs
 from streams.functions.function_pool import FunctionPool
 from tests.processors.features.memory import Memory
 

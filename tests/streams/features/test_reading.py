@@ -9,8 +9,8 @@ from processors.features import Count, Events, FeatureTable, Last, Min, Sum
 from processors.features.serving.ports import Lookup
 from schemas.feature_tables import feature_copies, feature_copyings
 from schemas.tables import fences
-from streams.feature_past import StreamTables, TooEarly
-from streams.feature_reading import FeatureReader, NoSuchTable, NotReached
+from streams.features.past import StreamTables, TooEarly
+from streams.features.reading import FeatureReader, NoSuchTable, NotReached
 from tests.streams.feature_shelf import DAY, HOUR, MINUTE, NOW, Shelf
 
 SPENDING = FeatureTable(

@@ -23,10 +23,10 @@ from processors.features import (
     Sum,
 )
 from processors.features.serving.ports import Lookup
-from streams.feature_past import StreamTables
-from streams.feature_reading import FeatureReader
-from streams.feature_standing import read_kept
-from streams.feature_verifying import verify_table
+from streams.features.past import StreamTables
+from streams.features.reading import FeatureReader
+from streams.features.standing import read_kept
+from streams.features.verifying import verify_table
 from tests.streams.fakes import START_S
 from tests.streams.feature_world import Worker, begin, event, sent
 

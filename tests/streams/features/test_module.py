@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from infra.settings import Settings
-from streams.feature_module import load_features
+from streams.features.module import load_features
 from streams.parts import Unusable
 
 GOOD = """

@@ -26,8 +26,8 @@ from processors.features.records import logged_row
 from processors.features.serving.ports import Found, Lookup
 from processors.features.tiles import KeyState
 from schemas.feature_tables import feature_log
-from streams.feature_module import FeatureModule
-from streams.feature_standing import Copied, Kept, copied_features, load_copies, read_copied, read_kept
+from streams.features.module import FeatureModule
+from streams.features.standing import Copied, Kept, copied_features, load_copies, read_copied, read_kept
 
 EVENTS = 300_000
 """Events kept in memory with the tiles made of them, some 2 KiB each."""

@@ -8,7 +8,7 @@ from processors.features.serving.evaluating import evaluate
 from processors.features.serving.ports import Failed, FeatureReader, FunctionCaller
 from schemas.problems import PREFIX
 from schemas.serving_endpoints import Config, Endpoint, RowError, RowProblem, ServedEntity, State
-from streams.feature_module import FeatureModule
+from streams.features.module import FeatureModule
 
 
 class ServedSpec:

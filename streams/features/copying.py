@@ -29,7 +29,7 @@ from processors.features.contributing import KEY_LIMIT
 from processors.features.definitions.faults import WrongDefinition
 from processors.features.definitions.synced import SyncedTable
 from processors.features.serving.keys import NoKey, row_key
-from streams.feature_module import FeatureModule
+from streams.features.module import FeatureModule
 from streams.parts import Context, Service
 from streams.places import store_place
 

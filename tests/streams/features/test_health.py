@@ -7,7 +7,7 @@ from infra.rows.feature_log_rows import LogChange, LogRow
 from infra.rows.feature_member_rows import MemberRow
 from processors.features import Count, Events, FeatureTable, Last
 from schemas.feature_tables import feature_rows
-from streams.feature_health import FeatureWatch, Freshness
+from streams.features.health import FeatureWatch, Freshness
 from streams.featurize_decision import FeaturizeDecision
 from tests.streams.feature_shelf import HOUR, MINUTE, NOW, Shelf
 
@@ -57,7 +57,7 @@ def test_how_long_events_took_is_told_of_those_just_written(shelf, tmp_path):
 
 
 def test_of_many_keys_only_some_are_read_and_they_are_spread(shelf, tmp_path, monkeypatch):
-    monkeypatch.setattr("streams.feature_health.SAMPLED", 5)
+    monkeypatch.setattr("streams.features.health.SAMPLED", 5)
     for number in range(12):
         shelf.put(f"e{number}", MINUTE, entity={"customer": f"c{number}"})
     (told,) = watch(shelf, tmp_path).look().tables

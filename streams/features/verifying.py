@@ -17,8 +17,8 @@ from processors.features.recompute import Event, agrees, recompute
 from processors.features.shape import TableShape
 from processors.features.tiles import KeyState, Values, new_state
 from schemas.feature_tables import feature_log, feature_rows
-from streams.feature_past import StreamTables
-from streams.feature_standing import Kept
+from streams.features.past import StreamTables
+from streams.features.standing import Kept
 
 HELD = 500_000
 """Events held in memory at a time; a longer log is walked once for every so many."""

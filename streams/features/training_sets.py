@@ -13,7 +13,7 @@ from processors.features.definitions.serving import FeatureSpec
 from processors.features.records import moment
 from processors.features.serving.evaluating import evaluate
 from processors.features.serving.ports import Failed, FunctionCaller
-from streams.training_past import PastReader
+from streams.features.training_past import PastReader
 
 INCOMPLETE = "__incomplete"
 """Column: the log lacks events of before the label's time, so its features may tell too little."""
