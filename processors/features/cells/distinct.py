@@ -1,4 +1,4 @@
-"""How many different values there are: exactly while they are few, estimated by a theta sketch when they are many.
+"""How many different values there are: exactly up to 2,048, then estimated by a theta sketch.
 
 Source: Dasgupta, Lang, Rhodes and Thaler, "A Framework for Estimating Stream Expression Cardinalities" (2015), as the
 ``datasketches`` library has it. Trimmed, a sketch depends only on the set of values, not on their order.
@@ -12,10 +12,11 @@ from datasketches import compact_theta_sketch, theta_union, update_theta_sketch
 from processors.features.cells.cell import LOST, Lost, Moment, Value
 
 EXACT = 512
-"""Different values of one tile that are kept one by one."""
+"""Different values of one tile that are kept one by one, and can be taken back."""
 
 LOG_KEPT = 11
-"""2,048 values are kept of a sketch: its relative standard error is 1 / sqrt(2,048) = 2.2 %."""
+KEPT = 1 << LOG_KEPT
+"""Values a sketch keeps: up to so many it is exact, then its relative standard error is 1 / sqrt(2,048) = 2.2 %."""
 
 Kept = dict[int, int] | bytes
 """How often each value came, by its hash; or a sketch."""
@@ -61,7 +62,8 @@ class DistinctCell:
             if isinstance(one, dict):
                 for hashed, count in one.items():
                     counts[hashed] = counts.get(hashed, 0) + count
-        return _sketch(sketches, counts) if sketches else counts
+        # What is told depends on the values alone, not on how tiles came together: above KEPT always a sketch tells it.
+        return _sketch(sketches, counts) if sketches or len(counts) > KEPT else counts
 
     def read(self, partials: Sequence[Kept], at_us: int) -> Value | None:
         """See ``Cell``."""

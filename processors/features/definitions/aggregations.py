@@ -134,7 +134,7 @@ class Last(Aggregation):
 
 
 class Distinct(Aggregation):
-    """How many different values: exact to 512 a tile, then with a relative standard error of 2.2 %."""
+    """How many different values: exact to 2,048, then with a relative standard error of 2.2 %."""
 
     kind = "distinct"
 
