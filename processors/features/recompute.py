@@ -11,7 +11,7 @@ from processors.features.tiles import Values
 DISTINCT_ERROR = 0.12
 """Of a distinct count a sketch estimates, relative: five times its standard error of 2.2 %, rounded up."""
 
-DISTINCT_EXACT = 512
+DISTINCT_EXACT = 2_048
 """Different values up to which it is exact, whatever their tiles."""
 
 RATE_ERROR = 1e-9
