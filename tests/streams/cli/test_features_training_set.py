@@ -103,11 +103,11 @@ def test_each_label_has_what_would_have_been_served_at_its_time(tmp_path, shelf)
     assert [(one["orders"], one["orders_1h"], one["spent"], one["last_shop"]) for one in rows] == [
         (2, 1, 40.0, "s2"),
         (1, 1, 10.0, "s1"),
-        (None, None, None, None),
+        (0, 0, 0.0, None),
         (1, 0, 10.0, "s1"),
     ]
     # A lookup by what another lookup made: the shop's sales as of the same moment.
-    assert [one["sales"] for one in rows] == [1, 1, None, 2]
+    assert [one["sales"] for one in rows] == [1, 1, 0, 2]
     assert [one["city"] for one in rows] == [None, "Leipzig", None, "Leipzig"]
     assert [one["per_order"] for one in rows] == [20.0, 10.0, None, 10.0]
     assert [one["y"] for one in rows] == [1, 1, 1, 1]
@@ -221,7 +221,7 @@ def test_groups_of_labels_are_written_one_by_one_in_their_order(tmp_path, shelf,
     table = made(tmp_path, lines(*labels))
     assert table.column("n").to_pylist() == list(range(7))
     assert parquet.ParquetFile(tmp_path / "out.parquet").num_row_groups == 4
-    assert table.column("orders").to_pylist() == [None, None, 1, 1, 1, 1, 2]
+    assert table.column("orders").to_pylist() == [0, 0, 1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
