@@ -79,7 +79,9 @@ def test_a_key_is_never_told():
 
 def test_a_prompt_that_is_missing_or_for_something_else_is_refused(tmp_path):
     assert prompt_of("summary", ("material", "language")).name == "summary"
-    with pytest.raises(UnknownWriterError, match=r"prompt answer is for something else: it asks for (features|passages)"):
+    with pytest.raises(
+        UnknownWriterError, match=r"prompt answer is for something else: it asks for (features|passages)"
+    ):
         prompt_of("answer", ("material", "language"))
     with pytest.raises(UnknownWriterError, match=r"there is no prompt 'none'.*See `millrace prompts list`"):
         prompt_of("none", ())
