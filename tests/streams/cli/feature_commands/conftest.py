@@ -25,6 +25,7 @@ order = FeatureSpec("order", [FeatureLookup(spending, "customer", features=["spe
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: NOW)
+    monkeypatch.delenv("MILLRACE_FEATURES_MODULE", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 
